@@ -1,1 +1,5 @@
-//! placeholder
+//! Command-line arguments become a server's configuration.
+#![forbid(unsafe_code)]
+
+pub mod arguments;
+pub mod log;

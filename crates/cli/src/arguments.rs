@@ -1,0 +1,88 @@
+//! The arguments that every server program takes, and what they ask for.
+
+use clap::{Args, ValueEnum};
+use wirewool_engine::config::Mode;
+use wirewool_engine::server::{Builder, Server};
+
+/// How a server is spread over processes and threads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ModeArgument {
+    /// Forked workers, replaced when they die.
+    Base,
+    /// Connections in one process, handlers in others: not available yet.
+    Process,
+    /// Worker threads in one process.
+    Thread,
+}
+
+/// Where and how to serve.
+#[derive(Debug, Clone, Args)]
+pub struct ServerArguments {
+    /// The address to listen on.
+    #[arg(long, default_value = "127.0.0.1")]
+    pub host: String,
+    /// The port to listen on; 0 takes a free one.
+    #[arg(long, default_value_t = 9501)]
+    pub port: u16,
+    /// How the server is spread.
+    #[arg(long, value_enum, default_value = "thread")]
+    pub mode: ModeArgument,
+    /// How many workers.
+    #[arg(long, default_value_t = 1)]
+    pub workers: usize,
+    /// Compress messages (permessage-deflate): not available yet.
+    #[arg(long)]
+    pub deflate: bool,
+    /// The longest message, in bytes.
+    #[arg(long, default_value_t = 2 << 20)]
+    pub message_bytes_max: usize,
+    /// What may be owed to one connection, in bytes.
+    #[arg(long, default_value_t = 8 << 20)]
+    pub outbox_bytes_max: usize,
+}
+
+impl ServerArguments {
+    /// The server that they ask for, without handlers.
+    ///
+    /// # Errors
+    /// What this version does not have, in words.
+    pub fn server(&self) -> Result<Builder, String> {
+        let mode = match self.mode {
+            ModeArgument::Base => Mode::Base,
+            ModeArgument::Thread => Mode::Thread,
+            ModeArgument::Process => return Err("--mode process is not available yet: use base or thread".to_owned()),
+        };
+        if self.deflate {
+            return Err("--deflate is not available yet: permessage-deflate is not built into this version".to_owned());
+        }
+        let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
+        let server = Server::bind(&format!("{host}:{}", self.port));
+        let server = server.mode(mode).workers(self.workers);
+        let server = server.message_bytes_max(self.message_bytes_max).push_bytes_max(self.message_bytes_max);
+        Ok(server.outbox_bytes_max(self.outbox_bytes_max))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::arguments::ServerArguments;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Program {
+        #[command(flatten)]
+        server: ServerArguments,
+    }
+
+    #[test]
+    fn what_is_not_built_is_refused() {
+        for (arguments, wanted) in [
+            (vec!["--mode", "process"], "--mode process is not available yet"),
+            (vec!["--deflate"], "--deflate is not available yet"),
+        ] {
+            let program = Program::parse_from([vec!["program"], arguments].concat());
+            let refused = program.server.server().err().unwrap_or_default();
+            assert!(refused.starts_with(wanted), "{refused}");
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! What a server is told: its limits, its times, its workers.
+
+use std::time::Duration;
+use wirewool_hub::settings::{Protocol, Settings};
+use wirewool_proto::http::head::HeadLimits;
+
+/// How a server is spread over processes and threads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Forked workers, each with its own loop, and a manager that replaces one that dies.
+    Base,
+    /// Worker threads in this process, each with its own loop.
+    Thread,
+}
+
+/// A server's settings, with their defaults. `options` has the names, bounds and meanings.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// How it is spread.
+    pub mode: Mode,
+    /// How many workers.
+    pub workers: usize,
+    /// How many connections, of all workers together.
+    pub max_connection: usize,
+    /// How many connections may wait to be accepted.
+    pub backlog: i32,
+    /// Small pieces leave at once (TCP_NODELAY).
+    pub tcp_nodelay: bool,
+    /// The longest message and the longest request body that is received, in bytes.
+    pub message_bytes_max: usize,
+    /// The longest message that may be pushed, in bytes.
+    pub push_bytes_max: usize,
+    /// What may be owed to one connection, in bytes.
+    pub outbox_bytes_max: usize,
+    /// From the accept to the end of a request's head.
+    pub head_timeout: Duration,
+    /// From an upgrade request to its answer.
+    pub handshake_timeout: Duration,
+    /// From a server's close frame to the peer's end.
+    pub close_timeout: Duration,
+    /// From an answer to the next request of a connection.
+    pub keep_alive_timeout: Duration,
+    /// How long a server that ends waits for its connections and workers.
+    pub max_wait_time: Duration,
+    /// The subprotocols that are spoken, in the order of preference.
+    pub subprotocols: Vec<String>,
+    /// Pings go to the handler, which then answers them.
+    pub ping_events: bool,
+    /// Pongs go to the handler.
+    pub pong_events: bool,
+    /// Close frames go to the handler.
+    pub close_events: bool,
+    /// Where the log goes; nowhere in particular by default.
+    pub log_file: Option<String>,
+    /// What is logged: 0 everything … 6 nothing.
+    pub log_level: u8,
+}
+
+/// What a caller of a server's default limits gets when the descriptor limit is not known.
+const CONNECTIONS_MAX: usize = 100_000;
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            mode: Mode::Thread,
+            workers: 1,
+            max_connection: CONNECTIONS_MAX,
+            backlog: 512,
+            tcp_nodelay: true,
+            message_bytes_max: 2 << 20,
+            push_bytes_max: 2 << 20,
+            outbox_bytes_max: 8 << 20,
+            head_timeout: Duration::from_secs(10),
+            handshake_timeout: Duration::from_secs(10),
+            close_timeout: Duration::from_secs(2),
+            keep_alive_timeout: Duration::from_secs(75),
+            max_wait_time: Duration::from_secs(3),
+            subprotocols: Vec::new(),
+            ping_events: false,
+            pong_events: false,
+            close_events: false,
+            log_file: None,
+            log_level: 2,
+        }
+    }
+}
+
+/// A setting that cannot be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{option} is {value}: wanted {wanted}")]
+pub struct ConfigError {
+    /// Its name.
+    pub option: &'static str,
+    /// What it was set to.
+    pub value: String,
+    /// What it wants.
+    pub wanted: &'static str,
+}
+
+impl Config {
+    /// Checks what its types do not.
+    ///
+    /// # Errors
+    /// The first setting that cannot be.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let rows: [(&'static str, usize, usize, usize, &'static str); 5] = [
+            ("workers", self.workers, 1, 1000, "1 to 1000"),
+            ("max_connection", self.max_connection, 1, 1_000_000, "1 to 1000000"),
+            ("message_bytes_max", self.message_bytes_max, 125, 1 << 32, "125 bytes to 4 GiB"),
+            ("push_bytes_max", self.push_bytes_max, 125, 1 << 32, "125 bytes to 4 GiB"),
+            ("outbox_bytes_max", self.outbox_bytes_max, 1024, 1 << 32, "1 KiB to 4 GiB"),
+        ];
+        for (option, value, least, most, wanted) in rows {
+            if !(least..=most).contains(&value) {
+                return Err(ConfigError { option, value: value.to_string(), wanted });
+            }
+        }
+        for name in &self.subprotocols {
+            if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_graphic() && byte != b',') {
+                let wanted = "names without spaces and commas (RFC 6455 §4.1)";
+                return Err(ConfigError { option: "subprotocols", value: format!("{name:?}"), wanted });
+            }
+        }
+        Ok(())
+    }
+
+    /// What a loop's hub is told.
+    pub fn settings(&self, protocol: Protocol, requests: bool, own_handshake: bool) -> Settings {
+        Settings {
+            protocol,
+            requests,
+            own_handshake,
+            ping_events: self.ping_events,
+            pong_events: self.pong_events,
+            message_bytes_max: self.message_bytes_max,
+            push_bytes_max: self.push_bytes_max,
+            outbox_bytes_max: self.outbox_bytes_max,
+            head: HeadLimits::default(),
+            head_timeout_ms: milliseconds(self.head_timeout),
+            handshake_timeout_ms: milliseconds(self.handshake_timeout),
+            keep_alive_timeout_ms: milliseconds(self.keep_alive_timeout),
+            close_timeout_ms: milliseconds(self.close_timeout),
+            ..Settings::default()
+        }
+    }
+}
+
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,230 @@
+//! Hands the events of a loop to the handlers of a Rust program.
+
+use crate::config::Config;
+use crate::frame::{Acceptance, Frame, Request};
+use crate::server::{Server, Shared};
+use scoped_tls_hkt::scoped_thread_local;
+use std::any::Any;
+use std::cell::Cell;
+use std::fmt;
+use std::panic::{self, AssertUnwindSafe};
+use std::ptr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::time::SystemTime;
+use wirewool_hub::command::{After, Command, Outlet, Refused};
+use wirewool_hub::event::{Closed, Ending, Event, Handler, Status, Verdict};
+use wirewool_hub::fd::Fd;
+use wirewool_proto::http::request;
+use wirewool_proto::http::response::{Exchange, Response};
+use wirewool_proto::websocket::close::CloseCode;
+use wirewool_proto::websocket::handshake;
+
+type Failure = Option<Box<dyn fmt::Display>>;
+type OnOpen = dyn Fn(&Server, &Request) -> Failure + Send + Sync;
+type OnMessage = dyn Fn(&Server, Frame<'_>) -> Failure + Send + Sync;
+type OnControl = dyn Fn(&Server, Fd, &[u8]) -> Failure + Send + Sync;
+type OnClose = dyn Fn(&Server, Fd) -> Failure + Send + Sync;
+type OnRequest = dyn Fn(&Server, &Request) -> Response + Send + Sync;
+type OnHandshake = dyn Fn(&Server, &Request) -> Result<Acceptance, Response> + Send + Sync;
+
+/// The handlers of a program.
+#[derive(Default)]
+pub(crate) struct Handlers {
+    pub(crate) open: Option<Box<OnOpen>>,
+    pub(crate) message: Option<Box<OnMessage>>,
+    pub(crate) ping: Option<Box<OnControl>>,
+    pub(crate) pong: Option<Box<OnControl>>,
+    pub(crate) close: Option<Box<OnClose>>,
+    pub(crate) request: Option<Box<OnRequest>>,
+    pub(crate) handshake: Option<Box<OnHandshake>>,
+}
+
+// While a handler runs, its server handle reaches the sending halves of its own loop through this.
+scoped_thread_local!(static mut OUTLET: for<'a> &'a mut (dyn Outlet + 'a));
+
+thread_local! {
+    /// The server and the worker that this thread is, if it is one.
+    static WORKER: Cell<Option<(*const Shared, usize)>> = const { Cell::new(None) };
+}
+
+/// The worker number of a forked worker process, for its other threads.
+static PROCESS_WORKER: AtomicUsize = AtomicUsize::new(usize::MAX);
+
+/// This thread, or with `process` this whole process, is a worker of `server` from now on.
+pub(crate) fn enter(server: &Server, worker: usize, process: bool) {
+    WORKER.set(Some((Arc::as_ptr(&server.shared), worker)));
+    if process {
+        PROCESS_WORKER.store(worker, SeqCst);
+    }
+}
+
+/// The number of the worker that this process was forked to be.
+pub(crate) fn own_worker() -> Option<usize> {
+    Some(PROCESS_WORKER.load(SeqCst)).filter(|worker| *worker != usize::MAX)
+}
+
+/// Carries a command out, if this is a handler of `server` and of the loop that has the connection; otherwise gives
+/// the command back.
+#[inline]
+pub(crate) fn apply_here<'a>(
+    server: &Server,
+    fd: Fd,
+    command: Command<'a>,
+) -> Result<Result<(), Refused>, Command<'a>> {
+    let here = WORKER.get().is_some_and(|(shared, _)| ptr::eq(shared, Arc::as_ptr(&server.shared)));
+    if !here || !OUTLET.is_set() {
+        return Err(command);
+    }
+    OUTLET.with(|out| if out.has(fd) { Ok(out.apply(fd, command)) } else { Err(command) })
+}
+
+/// Hands the events of one loop to the handlers.
+pub(crate) struct Dispatch {
+    server: Server,
+    handlers: Arc<Handlers>,
+    subprotocols: Vec<String>,
+}
+
+impl Dispatch {
+    pub(crate) fn new(server: Server, handlers: Arc<Handlers>, config: &Config) -> Dispatch {
+        Dispatch { server, handlers, subprotocols: config.subprotocols.clone() }
+    }
+
+    /// Calls a handler. One that panics costs its connection, nothing else.
+    #[inline]
+    fn call<T>(&self, fd: Fd, out: &mut dyn Outlet, handler: impl FnOnce(&Server) -> T) -> Option<T> {
+        match panic::catch_unwind(AssertUnwindSafe(|| OUTLET.set(out, || handler(&self.server)))) {
+            Ok(value) => Some(value),
+            Err(payload) => {
+                panicked(fd, out, &*payload);
+                None
+            }
+        }
+    }
+
+    fn upgrade(&self, fd: Fd, request: request::Request, out: &mut dyn Outlet) {
+        let request = Request { fd, request };
+        let accepted = match &self.handlers.handshake {
+            None => Ok(Acceptance::default()),
+            Some(handler) => match self.call(fd, out, |server| handler(server, &request)) {
+                Some(accepted) => accepted,
+                None => return,
+            },
+        };
+        let bytes = match accepted {
+            Ok(acceptance) => self.accept(&request, &acceptance),
+            Err(response) => return self.respond(fd, &request, &response, false, out),
+        };
+        if out.apply(fd, Command::Answer { bytes: &bytes, after: After::Upgrade }).is_ok()
+            && let Some(handler) = &self.handlers.open
+        {
+            let failure = self.call(fd, out, |server| handler(server, &request));
+            log_failure(fd, "open", failure.flatten());
+        }
+    }
+
+    fn accept(&self, request: &Request, acceptance: &Acceptance) -> Vec<u8> {
+        let supported = self.subprotocols.iter().chain(&acceptance.protocol).map(String::as_str);
+        let chosen = match &acceptance.protocol {
+            Some(name) => handshake::choose_protocol(&request.head, [name.as_str()]),
+            None => handshake::choose_protocol(&request.head, supported),
+        };
+        let mut extra = Vec::new();
+        for (name, value) in &acceptance.headers {
+            let line_break = |text: &str| text.bytes().any(|byte| matches!(byte, b'\r' | b'\n' | 0));
+            if name.is_empty() || line_break(name) || line_break(value) {
+                tracing::error!("connection {}: the header {name:?} cannot be sent and is left out", request.fd);
+                continue;
+            }
+            extra.extend_from_slice(format!("{name}: {value}\r\n").as_bytes());
+        }
+        let mut bytes = Vec::new();
+        handshake::encode_acceptance(&request.head, chosen, &extra, &mut bytes);
+        bytes
+    }
+
+    fn request(&self, fd: Fd, request: request::Request, out: &mut dyn Outlet) {
+        let request = Request { fd, request };
+        let Some(handler) = &self.handlers.request else { return };
+        let Some(response) = self.call(fd, out, |server| handler(server, &request)) else { return };
+        self.respond(fd, &request, &response, request.head.keep_alive(), out);
+    }
+
+    fn respond(&self, fd: Fd, request: &Request, response: &Response, keep_alive: bool, out: &mut dyn Outlet) {
+        let exchange = Exchange { keep_alive, ..Exchange::from(&request.head) };
+        let mut bytes = Vec::new();
+        if let Err(error) = response.encode(exchange, SystemTime::now(), &mut bytes) {
+            tracing::error!("connection {fd}: the response cannot be sent: {error}");
+            let _ = Response::new(500).encode(exchange, SystemTime::now(), &mut bytes);
+        }
+        let after = if keep_alive { After::KeepAlive } else { After::Close };
+        if let Err(refused) = out.apply(fd, Command::Answer { bytes: &bytes, after }) {
+            tracing::error!("connection {fd}: the response cannot be sent: {refused}");
+            let _ = out.apply(fd, Command::Close { reset: false });
+        }
+    }
+
+    fn control(&self, fd: Fd, handler: Option<&OnControl>, payload: &[u8], out: &mut dyn Outlet) {
+        if let Some(handler) = handler {
+            let failure = self.call(fd, out, |server| handler(server, fd, payload));
+            log_failure(fd, "ping or pong", failure.flatten());
+        }
+    }
+
+    fn closed(&self, fd: Fd, closed: Closed, out: &mut dyn Outlet) {
+        if closed.status >= Status::Active
+            && let Some(handler) = &self.handlers.close
+        {
+            let failure = self.call(fd, out, |server| handler(server, fd));
+            log_failure(fd, "close", failure.flatten());
+        }
+    }
+}
+
+impl Handler for Dispatch {
+    #[inline]
+    fn handle(&mut self, fd: Fd, event: Event<'_>, out: &mut dyn Outlet) -> Verdict {
+        match event {
+            Event::Message(message) => {
+                if let Some(handler) = &self.handlers.message {
+                    let frame = Frame { fd, kind: message.kind, payload: message.payload };
+                    let failure = self.call(fd, out, |server| handler(server, frame));
+                    if let Some(failure) = failure.flatten() {
+                        log_failure(fd, "message", Some(failure));
+                    }
+                }
+            }
+            Event::Upgrade(request) => self.upgrade(fd, request, out),
+            Event::Request(request) => self.request(fd, request, out),
+            Event::Ping(payload) => self.control(fd, self.handlers.ping.as_deref(), payload, out),
+            Event::Pong(payload) => self.control(fd, self.handlers.pong.as_deref(), payload, out),
+            Event::Ending(Ending::Violation(violation)) => {
+                tracing::warn!("connection {fd} is failed with {}: {violation}", violation.close_code());
+            }
+            Event::Closed(closed) => self.closed(fd, closed, out),
+            Event::Ending(Ending::CloseFrame(_)) | Event::Connected | Event::Received(_) => {}
+        }
+        Verdict::Handled
+    }
+}
+
+#[cold]
+fn log_failure(fd: Fd, what: &str, failure: Failure) {
+    if let Some(failure) = failure {
+        tracing::warn!("connection {fd}: the {what} handler failed: {failure}");
+    }
+}
+
+/// The panic hook has printed where and why; the connection is told, and closed.
+#[cold]
+fn panicked(fd: Fd, out: &mut dyn Outlet, payload: &(dyn Any + Send)) {
+    let text = payload.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message");
+    tracing::error!("connection {fd}: a handler panicked, its connection is closed: {text}");
+    let disconnect = Command::Disconnect { code: CloseCode::INTERNAL_ERROR, reason: "" };
+    if out.apply(fd, disconnect).is_err() {
+        // Not a WebSocket yet, or closing already.
+        let _ = out.apply(fd, Command::Close { reset: false });
+    }
+}

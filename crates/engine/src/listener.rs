@@ -1,0 +1,82 @@
+//! The socket that all workers accept from.
+
+use rustix::fd::OwnedFd;
+use socket2::{Domain, Protocol, Socket, Type};
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::sync::Arc;
+
+/// An address that cannot be bound.
+#[derive(Debug, thiserror::Error)]
+#[error("failed to listen server port[{address}]: {source}")]
+pub struct BindError {
+    /// What was asked for.
+    pub address: String,
+    /// Why not.
+    pub source: io::Error,
+}
+
+impl BindError {
+    /// The operating system's number of the error, 0 if it is none of its.
+    pub fn errno(&self) -> i32 {
+        self.source.raw_os_error().unwrap_or(0)
+    }
+}
+
+/// A bound TCP socket.
+#[derive(Debug, Clone)]
+pub struct Listener {
+    socket: Arc<OwnedFd>,
+    address: SocketAddr,
+}
+
+impl Listener {
+    /// Binds to the first of the addresses that `address` names; port 0 takes a free one.
+    ///
+    /// # Errors
+    /// The name is unknown, the address is not this machine's, the port is taken or forbidden.
+    pub fn bind(address: &str) -> Result<Listener, BindError> {
+        let fail = |source| BindError { address: address.to_owned(), source };
+        let addresses = address.to_socket_addrs().map_err(fail)?;
+        let mut result = Err(io::Error::new(io::ErrorKind::AddrNotAvailable, "the host has no address"));
+        for address in addresses {
+            result = bind(address);
+            if result.is_ok() {
+                break;
+            }
+        }
+        result.map_err(fail)
+    }
+
+    /// Lets connections come; `backlog` of them may wait.
+    ///
+    /// # Errors
+    /// Those of listen(2).
+    pub fn listen(&self, backlog: i32, nodelay: bool) -> io::Result<()> {
+        // Linux hands TCP_NODELAY on to the accepted sockets: one call instead of one for each.
+        rustix::net::sockopt::set_tcp_nodelay(&*self.socket, nodelay)?;
+        Ok(rustix::net::listen(&*self.socket, backlog)?)
+    }
+
+    /// Where it is bound, with the port that was taken.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub(crate) fn socket(&self) -> Arc<OwnedFd> {
+        self.socket.clone()
+    }
+}
+
+fn bind(address: SocketAddr) -> io::Result<Listener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_nonblocking(true)?;
+    // A restart must not wait for the last connections' time to pass.
+    socket.set_reuse_address(true)?;
+    if address.is_ipv6() {
+        socket.set_only_v6(false)?;
+    }
+    socket.bind(&address.into())?;
+    let bound = socket.local_addr()?.as_socket().unwrap_or(address);
+    Ok(Listener { socket: Arc::new(OwnedFd::from(socket)), address: bound })
+}

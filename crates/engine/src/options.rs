@@ -1,0 +1,379 @@
+//! The options of a server by name: one row each for its names, bounds, default, meaning and effect.
+
+use crate::config::Config;
+use std::fmt;
+use std::time::Duration;
+
+/// A value as a script gives it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value {
+    /// Nothing.
+    Null,
+    /// true or false.
+    Bool(bool),
+    /// A whole number.
+    Int(i64),
+    /// A number.
+    Float(f64),
+    /// Text.
+    Text(String),
+    /// A list.
+    List(Vec<Value>),
+    /// Something that no option takes.
+    Other(&'static str),
+}
+
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Value::Null => f.write_str("null"),
+            Value::Bool(value) => value.fmt(f),
+            Value::Int(value) => value.fmt(f),
+            Value::Float(value) => value.fmt(f),
+            Value::Text(value) => write!(f, "{value:?}"),
+            Value::List(values) => {
+                f.write_str("[")?;
+                for (i, value) in values.iter().enumerate() {
+                    if i > 0 {
+                        f.write_str(", ")?;
+                    }
+                    value.fmt(f)?;
+                }
+                f.write_str("]")
+            }
+            Value::Other(kind) => f.write_str(kind),
+        }
+    }
+}
+
+/// An option.
+pub struct OptionRow {
+    /// Its names; the first is the usual one.
+    pub names: &'static [&'static str],
+    /// What it takes.
+    pub wanted: &'static str,
+    /// Its default, in words.
+    pub default: &'static str,
+    /// What it does.
+    pub meaning: &'static str,
+    /// Sets it; false if the value is none that it takes.
+    set: fn(&mut Config, &Value) -> bool,
+}
+
+/// Why an option was not set.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OptionError {
+    /// Nobody knows it.
+    #[error("unsupported option [{name}]{}", .nearest.map(|nearest| format!(", did you mean [{nearest}]?")).unwrap_or_default())]
+    Unknown {
+        /// What it was called.
+        name: String,
+        /// The option whose name is most like it.
+        nearest: Option<&'static str>,
+    },
+    /// It is known, but this version has nothing that it could change.
+    #[error("option [{0}] is not available yet and has no effect")]
+    NotBuilt(&'static str),
+    /// The value is none that it takes.
+    #[error("option [{name}] is {value}: wanted {wanted}")]
+    Invalid {
+        /// Its name.
+        name: &'static str,
+        /// What it was set to.
+        value: String,
+        /// What it wants.
+        wanted: &'static str,
+    },
+}
+
+/// Sets the option called `name`.
+///
+/// # Errors
+/// The option is unknown or not built, or the value is none that it takes: then nothing has changed.
+pub fn set(config: &mut Config, name: &str, value: &Value) -> Result<(), OptionError> {
+    if let Some(row) = OPTIONS.iter().find(|row| row.names.contains(&name)) {
+        let mut changed = config.clone();
+        if (row.set)(&mut changed, value) {
+            *config = changed;
+            return Ok(());
+        }
+        return Err(OptionError::Invalid { name: row.names[0], value: value.to_string(), wanted: row.wanted });
+    }
+    if let Some(name) = NOT_BUILT.iter().find(|known| **known == name) {
+        return Err(OptionError::NotBuilt(name));
+    }
+    let known = OPTIONS.iter().flat_map(|row| row.names).chain(NOT_BUILT);
+    let nearest = known
+        .map(|known| (strsim::damerau_levenshtein(known, name), *known))
+        .min()
+        .filter(|(distance, known)| *distance <= known.len() / 3);
+    Err(OptionError::Unknown { name: name.to_owned(), nearest: nearest.map(|(_, known)| known) })
+}
+
+/// All options that this version has.
+pub const OPTIONS: &[OptionRow] = &[
+    OptionRow {
+        names: &["worker_num"],
+        wanted: "0 to 1000",
+        default: "1",
+        meaning: "Workers; 0 is one for each processor.",
+        set: |config, value| {
+            let workers = match whole(value, 0, 1000) {
+                Some(0) => std::thread::available_parallelism().map_or(1, usize::from),
+                Some(n) => n as usize,
+                None => return false,
+            };
+            config.workers = workers;
+            true
+        },
+    },
+    OptionRow {
+        names: &["max_connection", "max_conn"],
+        wanted: "1 to 1000000",
+        default: "100000, or the descriptor limit if that is lower",
+        meaning: "Connections of all workers together. Further ones wait to be accepted.",
+        set: |config, value| put(&mut config.max_connection, whole(value, 1, 1_000_000).map(|n| n as usize)),
+    },
+    OptionRow {
+        names: &["backlog"],
+        wanted: "1 to 65535",
+        default: "512",
+        meaning: "Connections that may wait to be accepted.",
+        set: |config, value| put(&mut config.backlog, whole(value, 1, 65535).map(|n| n as i32)),
+    },
+    OptionRow {
+        names: &["open_tcp_nodelay"],
+        wanted: "true or false",
+        default: "true",
+        meaning: "Small pieces leave at once (TCP_NODELAY).",
+        set: |config, value| put(&mut config.tcp_nodelay, truth(value)),
+    },
+    OptionRow {
+        names: &["package_max_length"],
+        wanted: "64K to 4G",
+        default: "2M",
+        meaning: "The longest message, and the longest request body, that is received. A longer message closes its connection with 1009, a longer body is answered with 413.",
+        set: |config, value| put(&mut config.message_bytes_max, size(value, 64 << 10)),
+    },
+    OptionRow {
+        names: &["output_buffer_size", "buffer_output_size"],
+        wanted: "1K to 4G",
+        default: "2M",
+        meaning: "The longest message or response that may be sent in one call; a longer one is refused with error 1203.",
+        set: |config, value| put(&mut config.push_bytes_max, size(value, 1 << 10)),
+    },
+    OptionRow {
+        names: &["socket_buffer_size"],
+        wanted: "1K to 4G, or 0 for 4G",
+        default: "8M",
+        meaning: "What may be owed to one connection; what would be more is refused with error 1009.",
+        set: |config, value| match size(value, 0) {
+            Some(0) => put(&mut config.outbox_bytes_max, Some(1 << 32)),
+            other => put(&mut config.outbox_bytes_max, other.filter(|bytes| *bytes >= 1 << 10)),
+        },
+    },
+    OptionRow {
+        names: &["max_wait_time"],
+        wanted: "1 to 3600 seconds",
+        default: "3",
+        meaning: "How long a server that ends waits for its connections and workers.",
+        set: |config, value| put(&mut config.max_wait_time, seconds(value, 1.0)),
+    },
+    OptionRow {
+        names: &["http_head_timeout"],
+        wanted: "0.001 to 3600 seconds",
+        default: "10",
+        meaning: "From the accept of a connection to the end of its first request's head, and between two pieces of a request's body.",
+        set: |config, value| put(&mut config.head_timeout, seconds(value, 0.001)),
+    },
+    OptionRow {
+        names: &["http_keepalive_timeout"],
+        wanted: "0.001 to 3600 seconds",
+        default: "75",
+        meaning: "From a response to the next request on the same connection.",
+        set: |config, value| put(&mut config.keep_alive_timeout, seconds(value, 0.001)),
+    },
+    OptionRow {
+        names: &["websocket_handshake_timeout"],
+        wanted: "0.001 to 3600 seconds",
+        default: "10",
+        meaning: "From an upgrade request to its answer.",
+        set: |config, value| put(&mut config.handshake_timeout, seconds(value, 0.001)),
+    },
+    OptionRow {
+        names: &["websocket_close_timeout"],
+        wanted: "0.001 to 3600 seconds",
+        default: "2",
+        meaning: "From the last byte sent to a closing connection to its peer's end.",
+        set: |config, value| put(&mut config.close_timeout, seconds(value, 0.001)),
+    },
+    OptionRow {
+        names: &["websocket_subprotocol"],
+        wanted: "a name, or a list of names in the order of preference",
+        default: "none",
+        meaning: "The subprotocols that are spoken. The first one that the client offers is answered.",
+        set: |config, value| match value {
+            Value::Text(name) => set_subprotocols(config, vec![name.clone()]),
+            Value::List(values) => {
+                let names = values.iter().map(|value| match value {
+                    Value::Text(name) => Some(name.clone()),
+                    _ => None,
+                });
+                names.collect::<Option<_>>().is_some_and(|names| set_subprotocols(config, names))
+            }
+            _ => false,
+        },
+    },
+    OptionRow {
+        names: &["open_websocket_close_frame"],
+        wanted: "true or false",
+        default: "false",
+        meaning: "Close frames go to the message handler; they are answered all the same.",
+        set: |config, value| put(&mut config.close_events, truth(value)),
+    },
+    OptionRow {
+        names: &["open_websocket_ping_frame"],
+        wanted: "true or false",
+        default: "false",
+        meaning: "Pings go to the message handler, and are not answered by themselves.",
+        set: |config, value| put(&mut config.ping_events, truth(value)),
+    },
+    OptionRow {
+        names: &["open_websocket_pong_frame"],
+        wanted: "true or false",
+        default: "false",
+        meaning: "Pongs go to the message handler.",
+        set: |config, value| put(&mut config.pong_events, truth(value)),
+    },
+    OptionRow {
+        names: &["log_file"],
+        wanted: "a path",
+        default: "the standard output",
+        meaning: "Where the log goes.",
+        set: |config, value| match value {
+            Value::Text(path) => {
+                config.log_file = Some(path.clone());
+                true
+            }
+            _ => false,
+        },
+    },
+    OptionRow {
+        names: &["log_level"],
+        wanted: "0 to 6",
+        default: "2",
+        meaning: "What is logged: 0 debug, 1 trace, 2 info, 3 notice, 4 warning, 5 error, 6 nothing; each includes the ones above it.",
+        set: |config, value| put(&mut config.log_level, whole(value, 0, 6).map(|n| n as u8)),
+    },
+];
+
+/// Options that scripts may set but that nothing here obeys yet.
+#[rustfmt::skip]
+pub const NOT_BUILT: &[&str] = &[
+    "reactor_num", "single_thread", "open_tcp_keepalive", "tcp_keepidle", "tcp_keepinterval", "tcp_keepcount",
+    "tcp_user_timeout", "tcp_defer_accept", "tcp_fastopen", "enable_reuse_port", "enable_delay_receive",
+    "input_buffer_size", "buffer_input_size", "buffer_high_watermark", "buffer_low_watermark", "max_idle_time",
+    "send_timeout", "send_yield", "discard_timeout_request", "enable_unsafe_event", "max_queued_bytes",
+    "start_session_id", "kernel_socket_recv_buffer_size", "kernel_socket_send_buffer_size", "max_request",
+    "max_request_grace", "task_worker_num", "task_ipc_mode", "task_max_request", "task_max_request_grace",
+    "task_tmpdir", "task_enable_coroutine", "task_use_object", "task_object", "event_object", "message_queue_key",
+    "dispatch_mode", "dispatch_func", "daemonize", "pid_file", "user", "group", "chroot", "open_cpu_affinity",
+    "cpu_affinity_ignore", "reload_async", "enable_coroutine", "max_coroutine", "max_coro_num", "hook_flags",
+    "stack_size", "c_stack_size", "enable_preemptive_scheduler", "enable_deadlock_check", "name_resolver",
+    "dns_cache_expire", "dns_cache_capacity", "max_concurrency", "worker_max_concurrency", "bootstrap",
+    "init_arguments", "open_eof_check", "open_eof_split", "package_eof", "open_length_check", "package_length_type",
+    "package_length_offset", "package_body_offset", "package_body_start", "package_length_func", "open_http_protocol",
+    "open_http2_protocol", "open_websocket_protocol", "open_mqtt_protocol", "open_redis_protocol", "http_parse_cookie",
+    "http_parse_post", "http_parse_files", "upload_tmp_dir", "upload_max_filesize", "http_compression",
+    "http_compression_level", "compression_level", "http_gzip_level", "http_compression_min_length",
+    "compression_min_length", "http_compression_types", "compression_types", "enable_static_handler", "document_root",
+    "static_handler_locations", "http_autoindex", "http_index_files", "url_rewrite_rules", "websocket_compression",
+    "websocket_mask", "heartbeat_check_interval", "heartbeat_idle_time", "ssl_cert_file", "ssl_key_file",
+    "ssl_protocols", "ssl_ciphers", "ssl_verify_peer", "ssl_allow_self_signed", "ssl_client_cert_file", "ssl_cafile",
+    "ssl_capath", "ssl_verify_depth", "ssl_prefer_server_ciphers", "ssl_ecdh_curve", "ssl_dhparam", "ssl_compress",
+    "ssl_sni_certs", "ssl_method", "log_date_format", "log_date_with_microseconds", "log_rotation", "display_errors",
+    "debug_mode", "trace_flags", "stats_file", "stats_timer_interval", "admin_server", "dns_server",
+    "socket_dns_timeout", "socket_connect_timeout", "socket_timeout", "socket_read_timeout", "socket_recv_timeout",
+    "socket_write_timeout", "socket_send_timeout", "enable_signalfd", "aio_core_worker_num", "aio_worker_num",
+    "aio_max_wait_time", "aio_max_idle_time", "thread_num", "min_thread_num", "max_thread_num",
+];
+
+fn set_subprotocols(config: &mut Config, names: Vec<String>) -> bool {
+    config.subprotocols = names;
+    config.check().is_ok()
+}
+
+fn put<T>(to: &mut T, value: Option<T>) -> bool {
+    match value {
+        Some(value) => {
+            *to = value;
+            true
+        }
+        None => false,
+    }
+}
+
+/// A whole number within bounds.
+fn whole(value: &Value, least: i64, most: i64) -> Option<i64> {
+    let number = match value {
+        Value::Int(number) => *number,
+        Value::Float(number) if number.fract() == 0.0 && number.abs() < 1e15 => *number as i64,
+        Value::Bool(value) => i64::from(*value),
+        Value::Text(text) => text.trim().parse().ok()?,
+        _ => return None,
+    };
+    (least..=most).contains(&number).then_some(number)
+}
+
+/// A size in bytes, also as text with the suffix K, M or G.
+fn size(value: &Value, least: i64) -> Option<usize> {
+    let most = 1 << 32;
+    let Value::Text(text) = value else { return whole(value, least, most).map(|bytes| bytes as usize) };
+    let text = text.trim();
+    let (digits, shift) = match text.bytes().last()? {
+        b'k' | b'K' => (&text[..text.len() - 1], 10),
+        b'm' | b'M' => (&text[..text.len() - 1], 20),
+        b'g' | b'G' => (&text[..text.len() - 1], 30),
+        _ => (text, 0),
+    };
+    let bytes = digits.trim().parse::<i64>().ok()?.checked_mul(1 << shift)?;
+    (least..=most).contains(&bytes).then_some(bytes as usize)
+}
+
+/// A time in seconds within bounds.
+fn seconds(value: &Value, least: f64) -> Option<Duration> {
+    let seconds = match value {
+        Value::Int(number) => *number as f64,
+        Value::Float(number) => *number,
+        Value::Text(text) => text.trim().parse().ok()?,
+        _ => return None,
+    };
+    (least..=3600.0).contains(&seconds).then(|| Duration::from_secs_f64(seconds))
+}
+
+/// Anything is true or false, as in PHP.
+fn truth(value: &Value) -> Option<bool> {
+    Some(match value {
+        Value::Null => false,
+        Value::Bool(value) => *value,
+        Value::Int(number) => *number != 0,
+        Value::Float(number) => *number != 0.0,
+        Value::Text(text) => !text.is_empty() && text != "0",
+        Value::List(_) | Value::Other(_) => return None,
+    })
+}
+
+/// The page that `docs/options.md` is.
+pub fn page() -> String {
+    let mut page = String::from(
+        "# Options\n\nWhat `$server->set([...])` takes. Sizes are bytes, or text such as \"2M\"; times are seconds, fractions allowed.\n\n\
+         | option | takes | default | meaning |\n|---|---|---|---|\n",
+    );
+    for row in OPTIONS {
+        let names: Vec<String> = row.names.iter().map(|name| format!("`{name}`")).collect();
+        page += &format!("| {} | {} | {} | {} |\n", names.join(", "), row.wanted, row.default, row.meaning);
+    }
+    page += "\n## Known, not available yet\n\nSetting one of these warns and has no effect.\n\n";
+    let names: Vec<String> = NOT_BUILT.iter().map(|name| format!("`{name}`")).collect();
+    page + &names.join(", ") + "\n"
+}

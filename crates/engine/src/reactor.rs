@@ -1,0 +1,312 @@
+//! One loop's pass: wait, then serve what is ready, one descriptor a call.
+//!
+//! Nothing of a pass lives on the caller's stack: the ready list and its cursor are the reactor's own. So a loop may
+//! go on elsewhere between two calls.
+
+use crate::acceptor::{Accepted, Acceptor};
+use crate::poller::{Flags, Ready};
+use crate::sockets::{Received, Sockets};
+use rustix::fd::AsFd;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use wirewool_hub::command::{Command, Info, Outlet, Refused};
+use wirewool_hub::event::{Handler, Verdict};
+use wirewool_hub::fd::{Fd, Place};
+use wirewool_hub::hub::{Hub, Target};
+use wirewool_hub::settings::Settings;
+use wirewool_hub::time::Moment;
+use wirewool_hub::wire::Wire;
+use wirewool_ipc::doorbell::Doorbell;
+use wirewool_proto::websocket::close::CloseCode;
+
+use crate::config::Config;
+use crate::listener::Listener;
+use wirewool_ipc::table::Table;
+
+/// The read buffer: large enough for a 64 KB frame to arrive whole and be used from where it is.
+const BUFFER_BYTES: usize = 512 << 10;
+
+/// The read buffer's address modulo a cache line. A client's header is four bytes longer than the answer's: from here
+/// most payloads start on a line of their own.
+const BUFFER_SKEW: usize = 60;
+
+/// From so many missing bytes on, the next read goes straight into its message.
+const DIRECT_BYTES_MIN: usize = 32 << 10;
+
+/// A read that brought this much of an unfinished frame is followed by another one at once.
+const READ_ON_BYTES_MIN: usize = 16 << 10;
+
+/// How much of one large message is read in one turn.
+const TURN_BYTES_MAX: usize = 2 << 20;
+
+/// How many connections are accepted in one turn.
+const ACCEPTS_PER_TURN: usize = 16;
+
+const LISTENER: u64 = u64::MAX;
+const DOORBELL: u64 = u64::MAX - 1;
+const SIGNALS: u64 = u64::MAX - 2;
+
+/// What one call of [`Reactor::serve`] did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Served {
+    /// The pass is over.
+    Nothing,
+    /// A connection, or new ones.
+    Connection,
+    /// The doorbell rang: somebody left something for this worker.
+    Rang,
+    /// Signals came.
+    Signalled,
+    /// The handler cannot go on.
+    Stop,
+}
+
+/// One loop: its sockets, its connections, its read buffer.
+pub struct Reactor {
+    hub: Hub,
+    sockets: Sockets,
+    acceptor: Acceptor,
+    doorbells: Arc<[Doorbell]>,
+    worker: usize,
+    store: Vec<u8>,
+    skew: usize,
+    ready: Vec<Ready>,
+    cursor: usize,
+    now: Moment,
+}
+
+impl Reactor {
+    /// The loop of worker number `worker`, which accepts from `listener`.
+    ///
+    /// # Errors
+    /// Those of epoll.
+    pub fn new(
+        config: &Config,
+        settings: Settings,
+        listener: &Listener,
+        table: Arc<Table>,
+        doorbells: Arc<[Doorbell]>,
+        worker: usize,
+    ) -> io::Result<Reactor> {
+        let sockets = Sockets::new(table.clone())?;
+        sockets.poller.add(&doorbells[worker], DOORBELL, Flags::IN)?;
+        let max_connection = config.max_connection;
+        let acceptor =
+            Acceptor::new(listener.socket(), LISTENER, table, doorbells.clone(), worker, max_connection);
+        acceptor.begin(&sockets.poller)?;
+        let store = vec![0; BUFFER_BYTES + 128];
+        let skew = store.as_ptr().align_offset(64) + BUFFER_SKEW;
+        Ok(Reactor {
+            hub: Hub::new(settings),
+            sockets,
+            acceptor,
+            doorbells,
+            worker,
+            store,
+            skew,
+            ready: Vec::new(),
+            cursor: 0,
+            now: Moment(0),
+        })
+    }
+
+    /// Waits for signals as well.
+    ///
+    /// # Errors
+    /// Those of epoll.
+    pub fn watch_signals(&mut self, signals: impl AsFd) -> io::Result<()> {
+        self.sockets.poller.add(signals, SIGNALS, Flags::IN)
+    }
+
+    /// Waits until something is ready or a deadline comes, at most `limit`.
+    ///
+    /// # Errors
+    /// Those of epoll.
+    pub fn wait(&mut self, limit: Option<Duration>) -> io::Result<()> {
+        let deadline = [self.hub.next_deadline(), self.acceptor.back_at()].into_iter().flatten().min();
+        let until = deadline.map(|at| Duration::from_millis(at.0.saturating_sub(self.sockets.moment().0)));
+        let timeout = [until, limit].into_iter().flatten().min();
+        self.cursor = 0;
+        self.sockets.poller.wait(&mut self.ready, timeout)?;
+        self.now = self.sockets.moment();
+        Ok(())
+    }
+
+    /// The pass begins: what is overdue ends.
+    pub fn tick(&mut self, handler: &mut dyn Handler) -> Verdict {
+        self.acceptor.tick(self.now, &self.sockets.poller);
+        self.hub.tick(self.now, &mut self.sockets, handler)
+    }
+
+    /// Serves the next ready descriptor: one turn.
+    #[inline]
+    pub fn serve(&mut self, handler: &mut dyn Handler) -> Served {
+        let Some(ready) = self.ready.get(self.cursor) else { return Served::Nothing };
+        self.cursor += 1;
+        let (token, flags) = (ready.data.u64(), ready.flags);
+        let verdict = match token {
+            SIGNALS => return Served::Signalled,
+            LISTENER => self.accept(handler),
+            DOORBELL => {
+                self.doorbells[self.worker].clear();
+                // Perhaps a worker that has more than its share of connections rang.
+                match self.accept(handler) {
+                    Verdict::Stop => Verdict::Stop,
+                    _ => return Served::Rang,
+                }
+            }
+            packed => self.serve_connection(Place::unpack(packed), flags, handler),
+        };
+        if verdict == Verdict::Stop { Served::Stop } else { Served::Connection }
+    }
+
+    fn accept(&mut self, handler: &mut dyn Handler) -> Verdict {
+        for _ in 0..ACCEPTS_PER_TURN {
+            let (number, socket, peer) = match self.acceptor.accept(self.now, &self.sockets.poller) {
+                Accepted::Connection(number, socket, peer) => (number, socket, peer),
+                Accepted::Again => continue,
+                Accepted::Nothing => break,
+            };
+            let Some(fd) = Fd::new(number) else { continue };
+            let place = self.hub.open(fd);
+            let verdict = match self.sockets.insert(place, socket, peer) {
+                Ok(()) => self.hub.announce(place, &mut self.sockets, handler),
+                Err(error) => {
+                    tracing::error!("connection {fd} is dropped: {error}");
+                    self.hub.broken(place, &mut self.sockets, handler)
+                }
+            };
+            if verdict == Verdict::Stop {
+                return Verdict::Stop;
+            }
+        }
+        Verdict::Handled
+    }
+
+    #[inline]
+    fn serve_connection(&mut self, place: Place, flags: Flags, handler: &mut dyn Handler) -> Verdict {
+        if flags.contains(Flags::OUT) && self.hub.writable(place, &mut self.sockets, handler) == Verdict::Stop {
+            return Verdict::Stop;
+        }
+        if !flags.intersects(Flags::IN | Flags::HUP | Flags::ERR) {
+            return Verdict::Handled;
+        }
+        let mut budget = TURN_BYTES_MAX;
+        loop {
+            let (received, asked, own) = match self.hub.target(place, DIRECT_BYTES_MIN, &mut self.sockets) {
+                Target::Shared => {
+                    let buffer = &mut self.store[self.skew..self.skew + BUFFER_BYTES];
+                    (self.sockets.receive(place, buffer), BUFFER_BYTES, false)
+                }
+                Target::Own(room) => (self.sockets.receive(place, room), room.len(), true),
+                Target::Nowhere if flags.intersects(Flags::HUP | Flags::ERR) => Self::hung_up(),
+                Target::Nowhere => return Verdict::Handled,
+            };
+            let n = match received {
+                Received::Bytes(n) => n,
+                Received::Blocked => return Verdict::Handled,
+                Received::EndOfStream => return self.hub.end_of_stream(place, &mut self.sockets, handler),
+                Received::Broken => return self.hub.broken(place, &mut self.sockets, handler),
+            };
+            let verdict = if own {
+                self.hub.received_directly(place, n, &mut self.sockets, handler)
+            } else {
+                let n = self.read_on(place, n);
+                let input = &mut self.store[self.skew..self.skew + n];
+                self.hub.receive(place, input, &mut self.sockets, handler)
+            };
+            budget = budget.saturating_sub(n);
+            let going_on = own || self.hub.is_within_message(place, DIRECT_BYTES_MIN);
+            if verdict == Verdict::Stop || n < asked || budget == 0 || !going_on {
+                return verdict;
+            }
+        }
+    }
+
+    /// A connection that is not read from says that both ends are done, or that it failed: left alone, it would say
+    /// so in every pass.
+    fn hung_up() -> (Received, usize, bool) {
+        (Received::Broken, 0, false)
+    }
+
+    /// A large frame that is arriving just now: reads on behind it, so that it is whole and used from where it is.
+    #[inline]
+    fn read_on(&mut self, place: Place, n: usize) -> usize {
+        let (mut n, mut last) = (n, n);
+        let buffer = &mut self.store[self.skew..self.skew + BUFFER_BYTES];
+        while last >= READ_ON_BYTES_MIN && n < buffer.len() && self.hub.wants_more(place, &buffer[..n], buffer.len()) {
+            match self.sockets.receive(place, &mut buffer[n..]) {
+                Received::Bytes(more) => {
+                    n += more;
+                    last = more;
+                }
+                // An end or an error says so again in the next pass.
+                _ => break,
+            }
+        }
+        n
+    }
+
+    /// Asks something of a connection from outside a handler. While `more` of the same batch waits to be handled, what
+    /// is sent waits for its end, [`Reactor::settle`].
+    ///
+    /// # Errors
+    /// Why it had no effect.
+    #[inline]
+    pub fn apply(&mut self, fd: Fd, command: Command<'_>, more: bool) -> Result<(), Refused> {
+        self.hub.outlet(&mut self.sockets, more).apply(fd, command)
+    }
+
+    /// Sends what waits for the end of its batch, if it waits too long.
+    pub fn flush_if_late(&mut self) {
+        self.hub.flush_if_late(&mut self.sockets);
+    }
+
+    /// The end of a batch.
+    #[inline]
+    pub fn settle(&mut self, handler: &mut dyn Handler) -> Verdict {
+        self.hub.settle(&mut self.sockets, handler)
+    }
+
+    /// No more connections are accepted.
+    pub fn stop_accepting(&mut self) {
+        self.acceptor.close(&self.sockets.poller);
+    }
+
+    /// Closes all connections, WebSockets with `code`.
+    pub fn close_all(&mut self, code: CloseCode, handler: &mut dyn Handler) -> Verdict {
+        self.hub.close_all(code, &mut self.sockets, handler)
+    }
+
+    /// Is no socket open any more?
+    pub fn is_empty(&self) -> bool {
+        self.hub.is_empty()
+    }
+
+    /// What is known of a connection.
+    pub fn info(&self, fd: Fd) -> Option<Info> {
+        self.hub.info(fd)
+    }
+
+    /// The first connection from a row on, and the row behind it.
+    pub fn next_connection(&self, row: u32) -> Option<(Fd, u32)> {
+        self.hub.next_connection(row)
+    }
+
+    /// Where the peer of a connection is, also after its end.
+    pub fn peer(&self, place: Place) -> Option<SocketAddr> {
+        self.sockets.peer(place)
+    }
+
+    /// A connection's descriptor, as the operating system counts.
+    pub fn descriptor(&self, place: Place) -> Option<i32> {
+        self.sockets.descriptor(place)
+    }
+
+    /// The time of the pass.
+    pub fn now(&self) -> Moment {
+        self.now
+    }
+}

@@ -1,0 +1,378 @@
+//! The front door for Rust: build a server, start it, and reach its connections from anywhere.
+
+use crate::config::{Config, ConfigError, Mode};
+use crate::dispatch::{self, Handlers};
+use crate::frame::{Acceptance, Frame, Message, Outcome, Request};
+use crate::link::{Errand, Inbox};
+use crate::listener::{BindError, Listener};
+use crate::{base, thread};
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::time::Duration;
+use wirewool_hub::command::{Command, Push, Refused};
+use wirewool_hub::fd::Fd;
+use wirewool_ipc::doorbell::Doorbell;
+use wirewool_ipc::table::Table;
+use wirewool_proto::http::response::Response;
+use wirewool_proto::websocket::close::CloseCode;
+use wirewool_proto::websocket::frame::Opcode;
+use wirewool_proto::websocket::message::Payload;
+
+/// Why a server did not start, or ended early.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A server without a message handler has nothing to do.
+    #[error("require onMessage callback: set it with Builder::on_message")]
+    NoMessageHandler,
+    /// A setting cannot be.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The address cannot be listened on.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// Workers are forked, and a fork takes only the thread that calls it along.
+    #[error("Mode::Base forks its workers, but this process has {0} other threads: start it before them")]
+    Threads(usize),
+    /// The operating system refused something.
+    #[error("{what}: {source}")]
+    Io {
+        /// What was attempted.
+        what: &'static str,
+        /// Why not.
+        source: io::Error,
+    },
+}
+
+/// Says what was attempted.
+pub(crate) trait Attempt<T> {
+    fn attempt(self, what: &'static str) -> Result<T, StartError>;
+}
+
+impl<T> Attempt<T> for io::Result<T> {
+    fn attempt(self, what: &'static str) -> Result<T, StartError> {
+        self.map_err(|source| StartError::Io { what, source })
+    }
+}
+
+/// What all handles of one server share.
+pub(crate) struct Shared {
+    pub(crate) table: Arc<Table>,
+    pub(crate) doorbells: Arc<[Doorbell]>,
+    pub(crate) inboxes: Vec<Inbox>,
+    pub(crate) stopping: AtomicBool,
+    /// Wakes whoever waits in `start`.
+    pub(crate) master: Doorbell,
+    pub(crate) mode: Mode,
+}
+
+/// A running server, seen from a handler or from any thread of its process.
+///
+/// Cheap to clone. In [`Mode::Base`] it reaches the connections of its own worker process, in [`Mode::Thread`] all of
+/// them. From outside a handler a command is left for the worker that owns the connection: then `Ok` means that it
+/// will be carried out, if the connection is still there.
+#[derive(Clone)]
+pub struct Server {
+    pub(crate) shared: Arc<Shared>,
+}
+
+impl Server {
+    /// A server that will listen on `address`, for example `"0.0.0.0:9501"`; port 0 takes a free one.
+    ///
+    /// The address is bound at once, but an error is only told by [`Builder::start`].
+    pub fn bind(address: &str) -> Builder {
+        Builder { listener: Listener::bind(address), config: Config::default(), handlers: Handlers::default() }
+    }
+
+    /// Sends a message: text from `&str`, binary from bytes, a received [`Frame`] as it was.
+    ///
+    /// # Errors
+    /// There is no such WebSocket, it is closing, the message is too large, or too much is owed already.
+    pub fn push<'a>(&self, fd: Fd, message: impl Into<Message<'a>>) -> Result<(), Refused> {
+        let Message { kind, payload } = message.into();
+        self.apply(fd, Command::Push(Push { opcode: kind.opcode(), fin: true, payload }))
+    }
+
+    /// Sends a ping with at most 125 bytes.
+    ///
+    /// # Errors
+    /// As [`Server::push`].
+    pub fn ping(&self, fd: Fd, payload: &[u8]) -> Result<(), Refused> {
+        let payload = Payload::Borrowed(payload);
+        self.apply(fd, Command::Push(Push { opcode: Opcode::Ping, fin: true, payload }))
+    }
+
+    /// Sends a pong with at most 125 bytes: the answer to a ping, where pings go to a handler.
+    ///
+    /// # Errors
+    /// As [`Server::push`].
+    pub fn pong(&self, fd: Fd, payload: &[u8]) -> Result<(), Refused> {
+        let payload = Payload::Borrowed(payload);
+        self.apply(fd, Command::Push(Push { opcode: Opcode::Pong, fin: true, payload }))
+    }
+
+    /// Sends a close frame and closes; a reason is cut to 123 bytes.
+    ///
+    /// # Errors
+    /// There is no such WebSocket, or it is closing.
+    pub fn disconnect(&self, fd: Fd, code: CloseCode, reason: &str) -> Result<(), Refused> {
+        self.apply(fd, Command::Disconnect { code, reason })
+    }
+
+    /// Closes a connection behind what is owed to it.
+    ///
+    /// # Errors
+    /// There is no such connection, or it is closing.
+    pub fn close(&self, fd: Fd) -> Result<(), Refused> {
+        self.apply(fd, Command::Close { reset: false })
+    }
+
+    /// Is there such a connection, WebSocket or not, in any worker?
+    pub fn exists(&self, fd: Fd) -> bool {
+        self.shared.table.owner(fd.get()).is_some()
+    }
+
+    /// Is there such a WebSocket, in any worker?
+    pub fn is_established(&self, fd: Fd) -> bool {
+        self.shared.table.owner(fd.get()).is_some_and(|owner| owner.established)
+    }
+
+    /// The WebSockets that can be reached from here, in no particular order. It is a snapshot: some may be gone already.
+    pub fn connections(&self) -> Vec<Fd> {
+        let reachable = |worker| self.shared.mode == Mode::Thread || dispatch::own_worker() == Some(worker);
+        let open = self.shared.table.all().filter(|(_, owner)| owner.established && reachable(owner.worker));
+        open.filter_map(|(fd, _)| Fd::new(fd)).collect()
+    }
+
+    /// The server ends: no new connections, the others are closed with 1001.
+    pub fn shutdown(&self) {
+        self.shared.stopping.store(true, SeqCst);
+        if self.shared.mode == Mode::Base && dispatch::own_worker().is_some() {
+            base::ask_master_to_end();
+        }
+        self.shared.master.ring();
+        for doorbell in self.shared.doorbells.iter() {
+            doorbell.ring();
+        }
+    }
+
+    fn apply(&self, fd: Fd, command: Command<'_>) -> Result<(), Refused> {
+        match dispatch::apply_here(self, fd, command) {
+            Ok(result) => result,
+            Err(command) => self.leave(fd, command),
+        }
+    }
+
+    fn leave(&self, fd: Fd, command: Command<'_>) -> Result<(), Refused> {
+        let owner = self.shared.table.owner(fd.get()).ok_or(Refused::Unknown)?;
+        if self.shared.mode == Mode::Base && dispatch::own_worker() != Some(owner.worker) {
+            return Err(Refused::Unknown);
+        }
+        if !owner.established && matches!(command, Command::Push(_) | Command::Disconnect { .. }) {
+            return Err(Refused::NotWebSocket);
+        }
+        let errand = Errand::from_command(command).ok_or(Refused::NotWaiting)?;
+        self.shared.inboxes[owner.worker].leave(fd, errand)?;
+        self.shared.doorbells[owner.worker].ring();
+        Ok(())
+    }
+}
+
+/// A server before its start.
+pub struct Builder {
+    listener: Result<Listener, BindError>,
+    config: Config,
+    handlers: Handlers,
+}
+
+impl Builder {
+    /// A message came. Required.
+    #[must_use]
+    pub fn on_message<R: Outcome>(
+        mut self,
+        handler: impl Fn(&Server, Frame<'_>) -> R + Send + Sync + 'static,
+    ) -> Builder {
+        self.handlers.message = Some(Box::new(move |server, frame| handler(server, frame).into_error()));
+        self
+    }
+
+    /// A WebSocket is open; `request` is what opened it.
+    #[must_use]
+    pub fn on_open<R: Outcome>(mut self, handler: impl Fn(&Server, &Request) -> R + Send + Sync + 'static) -> Builder {
+        self.handlers.open = Some(Box::new(move |server, request| handler(server, request).into_error()));
+        self
+    }
+
+    /// A WebSocket is closed: nothing can be sent to it any more. Called once for each that was opened.
+    #[must_use]
+    pub fn on_close<R: Outcome>(mut self, handler: impl Fn(&Server, Fd) -> R + Send + Sync + 'static) -> Builder {
+        self.handlers.close = Some(Box::new(move |server, fd| handler(server, fd).into_error()));
+        self
+    }
+
+    /// A plain HTTP request came. Without this handler such requests get a 400 page.
+    #[must_use]
+    pub fn on_request(
+        mut self,
+        handler: impl Fn(&Server, &Request) -> Response + Send + Sync + 'static,
+    ) -> Builder {
+        self.handlers.request = Some(Box::new(handler));
+        self
+    }
+
+    /// A correct upgrade request came: accepts it, or refuses it with a response. Without this handler all are
+    /// accepted.
+    #[must_use]
+    pub fn on_handshake(
+        mut self,
+        handler: impl Fn(&Server, &Request) -> Result<Acceptance, Response> + Send + Sync + 'static,
+    ) -> Builder {
+        self.handlers.handshake = Some(Box::new(handler));
+        self
+    }
+
+    /// A ping came; the handler owes the pong. Without this handler pings are answered by themselves.
+    #[must_use]
+    pub fn on_ping<R: Outcome>(
+        mut self,
+        handler: impl Fn(&Server, Fd, &[u8]) -> R + Send + Sync + 'static,
+    ) -> Builder {
+        self.config.ping_events = true;
+        self.handlers.ping = Some(Box::new(move |server, fd, payload| handler(server, fd, payload).into_error()));
+        self
+    }
+
+    /// A pong came.
+    #[must_use]
+    pub fn on_pong<R: Outcome>(
+        mut self,
+        handler: impl Fn(&Server, Fd, &[u8]) -> R + Send + Sync + 'static,
+    ) -> Builder {
+        self.config.pong_events = true;
+        self.handlers.pong = Some(Box::new(move |server, fd, payload| handler(server, fd, payload).into_error()));
+        self
+    }
+
+    /// How the server is spread; [`Mode::Thread`] by default.
+    #[must_use]
+    pub fn mode(mut self, mode: Mode) -> Builder {
+        self.config.mode = mode;
+        self
+    }
+
+    /// How many workers; 1 by default.
+    #[must_use]
+    pub fn workers(mut self, workers: usize) -> Builder {
+        self.config.workers = workers;
+        self
+    }
+
+    /// How many connections, of all workers together; 100,000 by default, or the descriptor limit.
+    #[must_use]
+    pub fn max_connection(mut self, connections: usize) -> Builder {
+        self.config.max_connection = connections;
+        self
+    }
+
+    /// The longest message and the longest request body that is received, in bytes; 2 MiB by default.
+    #[must_use]
+    pub fn message_bytes_max(mut self, bytes: usize) -> Builder {
+        self.config.message_bytes_max = bytes;
+        self
+    }
+
+    /// The longest message that may be pushed, in bytes; 2 MiB by default.
+    #[must_use]
+    pub fn push_bytes_max(mut self, bytes: usize) -> Builder {
+        self.config.push_bytes_max = bytes;
+        self
+    }
+
+    /// What may be owed to one connection, in bytes; 8 MiB by default.
+    #[must_use]
+    pub fn outbox_bytes_max(mut self, bytes: usize) -> Builder {
+        self.config.outbox_bytes_max = bytes;
+        self
+    }
+
+    /// The subprotocols that are spoken, in the order of preference. The first that the client offers is answered.
+    #[must_use]
+    pub fn subprotocols<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Builder {
+        self.config.subprotocols = names.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// How long a connection may take for its first request's head; 10 s by default.
+    #[must_use]
+    pub fn head_timeout(mut self, time: Duration) -> Builder {
+        self.config.head_timeout = time;
+        self
+    }
+
+    /// How long a closing connection's peer may take; 2 s by default.
+    #[must_use]
+    pub fn close_timeout(mut self, time: Duration) -> Builder {
+        self.config.close_timeout = time;
+        self
+    }
+
+    /// How long a server that ends waits for its connections and workers; 3 s by default.
+    #[must_use]
+    pub fn max_wait_time(mut self, time: Duration) -> Builder {
+        self.config.max_wait_time = time;
+        self
+    }
+
+    /// Where it is bound.
+    ///
+    /// # Errors
+    /// None when it could not be: [`Builder::start`] says why.
+    pub fn local_addr(&self) -> Option<SocketAddr> {
+        self.listener.as_ref().ok().map(Listener::address)
+    }
+
+    /// Serves until the server is told to end by SIGTERM, SIGINT or [`Server::shutdown`].
+    ///
+    /// In [`Mode::Base`] only the process that called it returns from here; its workers exit.
+    ///
+    /// # Errors
+    /// What cannot be started, and why. Nothing is left running then.
+    pub fn start(self) -> Result<(), StartError> {
+        self.start_with(|_| {})
+    }
+
+    /// As [`Builder::start`]; `started` gets a handle before the first connection is accepted.
+    ///
+    /// In [`Mode::Base`] it is called in each worker process.
+    ///
+    /// # Errors
+    /// As [`Builder::start`].
+    pub fn start_with(self, started: impl Fn(Server)) -> Result<(), StartError> {
+        let Builder { listener, mut config, handlers } = self;
+        if handlers.message.is_none() {
+            return Err(StartError::NoMessageHandler);
+        }
+        config.check()?;
+        let listener = listener?;
+        let descriptors = wirewool_ipc::process::raise_descriptor_limit().attempt("cannot read the descriptor limit")?;
+        config.max_connection = config.max_connection.min(usize::try_from(descriptors).unwrap_or(usize::MAX));
+        let table = Table::new(config.workers, config.max_connection).attempt("cannot map the connection table")?;
+        let doorbells = (0..config.workers).map(|_| Doorbell::new()).collect::<io::Result<Vec<_>>>();
+        let shared = Shared {
+            table: Arc::new(table),
+            doorbells: doorbells.attempt("cannot make a doorbell")?.into(),
+            inboxes: (0..config.workers).map(|_| Inbox::new(config.outbox_bytes_max)).collect(),
+            stopping: AtomicBool::new(false),
+            master: Doorbell::new().attempt("cannot make a doorbell")?,
+            mode: config.mode,
+        };
+        let server = Server { shared: Arc::new(shared) };
+        listener.listen(config.backlog, config.tcp_nodelay).attempt("cannot listen")?;
+        tracing::info!("listening on {} with {} workers", listener.address(), config.workers);
+        match config.mode {
+            Mode::Base => base::start(&server, &config, &listener, &Arc::new(handlers), &started),
+            Mode::Thread => thread::start(&server, &config, &listener, &Arc::new(handlers), &started),
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! The sockets of one loop: where bytes go out, and what the hub knows of its connections' sockets.
+
+use crate::poller::{Flags, Poller};
+use rustix::fd::{AsFd, AsRawFd, OwnedFd};
+use rustix::io::Errno;
+use rustix::net::{self, RecvFlags, SendAncillaryBuffer, SendFlags, Shutdown};
+use std::io::{self, IoSlice};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+use wirewool_hub::fd::{Fd, Place};
+use wirewool_hub::time::Moment;
+use wirewool_hub::wire::{Interest, Sent, Wire};
+use wirewool_ipc::table::Table;
+
+/// What a read brought.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Received {
+    Bytes(usize),
+    EndOfStream,
+    /// Nothing now.
+    Blocked,
+    Broken,
+}
+
+#[derive(Debug)]
+struct Socket {
+    fd: Option<OwnedFd>,
+    /// Kept while the handler of the connection's end may ask for it.
+    peer: Option<SocketAddr>,
+}
+
+/// The sockets of one loop, by the rows of its hub.
+pub(crate) struct Sockets {
+    pub(crate) poller: Poller,
+    rows: Vec<Socket>,
+    table: Arc<Table>,
+    began: Instant,
+}
+
+impl Sockets {
+    pub(crate) fn new(table: Arc<Table>) -> io::Result<Sockets> {
+        Ok(Sockets { poller: Poller::new()?, rows: Vec::new(), table, began: Instant::now() })
+    }
+
+    /// Puts a socket into its place and waits for what it sends.
+    pub(crate) fn insert(&mut self, place: Place, fd: OwnedFd, peer: Option<SocketAddr>) -> io::Result<()> {
+        if self.rows.len() <= place.index() {
+            self.rows.resize_with(place.index() + 1, || Socket { fd: None, peer: None });
+        }
+        let added = self.poller.add(&fd, place.pack(), Flags::IN);
+        self.rows[place.index()] = Socket { fd: Some(fd), peer };
+        added
+    }
+
+    #[inline]
+    pub(crate) fn receive(&self, place: Place, into: &mut [u8]) -> Received {
+        let Some(fd) = self.fd(place) else { return Received::Broken };
+        match net::recv(fd, into, RecvFlags::empty()) {
+            Ok((0, _)) => Received::EndOfStream,
+            Ok((n, _)) => Received::Bytes(n),
+            Err(Errno::AGAIN | Errno::INTR) => Received::Blocked,
+            Err(_) => Received::Broken,
+        }
+    }
+
+    /// Where the peer of a connection is.
+    pub(crate) fn peer(&self, place: Place) -> Option<SocketAddr> {
+        self.rows.get(place.index())?.peer
+    }
+
+    /// The descriptor's number, as the operating system counts.
+    pub(crate) fn descriptor(&self, place: Place) -> Option<i32> {
+        self.fd(place).map(|fd| fd.as_raw_fd())
+    }
+
+    #[inline]
+    fn fd(&self, place: Place) -> Option<&OwnedFd> {
+        self.rows.get(place.index())?.fd.as_ref()
+    }
+}
+
+/// What a send came to: its length, nothing when it would block, or the end.
+#[inline]
+fn sent(result: rustix::io::Result<usize>) -> Option<Sent> {
+    match result {
+        Ok(n) => Some(Sent::Bytes(n)),
+        Err(Errno::AGAIN) => Some(Sent::Bytes(0)),
+        Err(Errno::INTR) => None,
+        Err(_) => Some(Sent::Broken),
+    }
+}
+
+impl Wire for Sockets {
+    #[inline]
+    fn send(&mut self, place: Place, bytes: &[u8]) -> Sent {
+        let Some(fd) = self.fd(place) else { return Sent::Broken };
+        loop {
+            if let Some(sent) = sent(net::send(fd, bytes, SendFlags::NOSIGNAL)) {
+                return sent;
+            }
+        }
+    }
+
+    fn send_gathered(&mut self, place: Place, parts: &[IoSlice<'_>]) -> Sent {
+        let Some(fd) = self.fd(place) else { return Sent::Broken };
+        loop {
+            let result = net::sendmsg(fd, parts, &mut SendAncillaryBuffer::default(), SendFlags::NOSIGNAL);
+            if let Some(sent) = sent(result) {
+                return sent;
+            }
+        }
+    }
+
+    fn wait_for(&mut self, place: Place, interest: Interest) {
+        let Some(fd) = self.fd(place) else { return };
+        let mut flags = Flags::empty();
+        flags.set(Flags::IN, interest.read);
+        flags.set(Flags::OUT, interest.write);
+        // It is registered, and changing what it waits for takes no memory: this cannot fail.
+        let changed = self.poller.modify(fd.as_fd(), place.pack(), flags);
+        debug_assert!(changed.is_ok(), "a registered descriptor: {changed:?}");
+    }
+
+    fn shut_down(&mut self, place: Place) {
+        if let Some(fd) = self.fd(place) {
+            // A peer that is gone already needs no word.
+            let _ = net::shutdown(fd, Shutdown::Write);
+        }
+    }
+
+    fn close(&mut self, place: Place) {
+        if let Some(socket) = self.rows.get_mut(place.index()) {
+            socket.fd = None;
+        }
+    }
+
+    fn established(&mut self, fd: Fd) {
+        self.table.establish(fd.get());
+    }
+
+    fn released(&mut self, fd: Fd) {
+        self.table.release(fd.get());
+    }
+
+    fn time_of_day(&self) -> SystemTime {
+        SystemTime::now()
+    }
+
+    #[inline]
+    fn moment(&self) -> Moment {
+        Moment(self.began.elapsed().as_millis() as u64)
+    }
+}

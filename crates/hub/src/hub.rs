@@ -1,0 +1,540 @@
+//! All connections of one loop: bytes in, events up, commands down, bytes out.
+
+use crate::command::{Command, Info};
+use crate::deadlines::Wait;
+use crate::event::{Ending, Event, Handler, Status, Verdict};
+use crate::fd::{Fd, Place};
+use crate::incoming::{BadRequest, Incoming, Step};
+use crate::outbound::{Outbound, Outgoing, Phase};
+use crate::settings::{Protocol, Settings};
+use crate::time::Moment;
+use crate::wire::Wire;
+use wirewool_proto::http::head::Head;
+use wirewool_proto::http::request::Request;
+use wirewool_proto::http::response::{Exchange, Response, bad_request_page};
+use wirewool_proto::websocket::receiver::{self, Receiver};
+use wirewool_proto::websocket::violation::Violation;
+use wirewool_proto::websocket::{close, frame, handshake};
+
+/// After so many messages of one batch the clock is read.
+const MESSAGES_PER_LOOK: u32 = 32;
+
+/// The receiving half of a connection.
+#[derive(Debug)]
+enum Receiving {
+    /// No connection, or one of which nothing more is looked at.
+    Over,
+    /// Bytes without a meaning.
+    Raw,
+    /// Requests. Between two of them nothing is kept.
+    Http(Option<Box<Incoming>>),
+    /// A request was handed out; what came behind it waits for the answer.
+    Waiting(Option<Box<Vec<u8>>>),
+    /// Frames.
+    WebSocket(Receiver),
+}
+
+/// Where the next read of a connection goes.
+#[derive(Debug)]
+pub enum Target<'a> {
+    /// Into the loop's buffer.
+    Shared,
+    /// Straight into the message that is under way.
+    Own(&'a mut [u8]),
+    /// Nowhere: it must not be read from now.
+    Nowhere,
+}
+
+/// All connections of one loop.
+#[derive(Debug)]
+pub struct Hub {
+    receiving: Vec<Receiving>,
+    out: Outbound,
+    free: Vec<u32>,
+}
+
+impl Hub {
+    /// A hub without connections.
+    pub fn new(settings: Settings) -> Hub {
+        Hub { receiving: Vec::new(), out: Outbound::new(settings), free: Vec::new() }
+    }
+
+    /// A new connection. [`Hub::announce`] follows once its socket is in place.
+    pub fn open(&mut self, fd: Fd) -> Place {
+        let row = self.free.pop().unwrap_or(self.receiving.len() as u32);
+        let receiving = match self.out.settings.protocol {
+            Protocol::Raw => Receiving::Raw,
+            Protocol::Http | Protocol::WebSocket => {
+                self.out.deadlines.set(row, Wait::Head, self.out.now);
+                Receiving::Http(None)
+            }
+        };
+        match self.receiving.get_mut(row as usize) {
+            Some(free) => *free = receiving,
+            None => self.receiving.push(receiving),
+        }
+        self.out.open(row, fd)
+    }
+
+    /// Tells the handler about a new connection.
+    pub fn announce(&mut self, place: Place, wire: &mut dyn Wire, handler: &mut dyn Handler) -> Verdict {
+        let Some(row) = self.out.row(place) else { return Verdict::Handled };
+        match self.deliver(row, Event::Connected, wire, handler) {
+            Verdict::Stop => Verdict::Stop,
+            _ => self.settle(wire, handler),
+        }
+    }
+
+    /// Is no socket open any more, those included that only wait for their peer's end?
+    pub fn is_empty(&self) -> bool {
+        self.free.len() == self.receiving.len()
+    }
+
+    /// How many connections there are.
+    pub fn connections(&self) -> usize {
+        self.out.connections()
+    }
+
+    /// Where the next read of a connection goes; from `direct_bytes_min` missing bytes on, into its message.
+    #[inline]
+    pub fn target(&mut self, place: Place, direct_bytes_min: usize, wire: &mut dyn Wire) -> Target<'_> {
+        let Some(row) = self.out.row(place) else { return Target::Nowhere };
+        match (self.out.rows[row as usize].phase, &mut self.receiving[row as usize]) {
+            (Phase::Open, Receiving::WebSocket(receiver)) => match receiver.direct(direct_bytes_min) {
+                Some(room) => Target::Own(room),
+                None => Target::Shared,
+            },
+            (Phase::Open, Receiving::Waiting(_)) | (Phase::Ending | Phase::Gone | Phase::Free, _) => {
+                self.out.reading(row, false, wire);
+                Target::Nowhere
+            }
+            _ => Target::Shared,
+        }
+    }
+
+    /// Does the first frame of `input` go on behind it, and would all of it fit `room` bytes?
+    #[cold]
+    pub fn wants_more(&self, place: Place, input: &[u8], room: usize) -> bool {
+        match self.receiving.get(place.index()) {
+            Some(Receiving::WebSocket(receiver)) if receiver.is_idle() => match frame::decode(input) {
+                Ok(Some(header)) => {
+                    let end = header.len.saturating_add(header.size as u64);
+                    end > input.len() as u64 && end <= room as u64
+                }
+                _ => false,
+            },
+            _ => false,
+        }
+    }
+
+    /// Are so many bytes of a message missing that the next read goes straight into it?
+    #[inline]
+    pub fn is_within_message(&mut self, place: Place, direct_bytes_min: usize) -> bool {
+        match self.receiving.get_mut(place.index()) {
+            Some(Receiving::WebSocket(receiver)) => receiver.direct(direct_bytes_min).is_some(),
+            _ => false,
+        }
+    }
+
+    /// Takes what one read brought.
+    #[inline]
+    pub fn receive(
+        &mut self,
+        place: Place,
+        input: &mut [u8],
+        wire: &mut dyn Wire,
+        handler: &mut dyn Handler,
+    ) -> Verdict {
+        let Some(row) = self.out.row(place) else { return Verdict::Handled };
+        self.out.rows[row as usize].received_at = self.out.now;
+        if self.process(row, input, wire, handler) == Verdict::Stop {
+            return Verdict::Stop;
+        }
+        self.settle(wire, handler)
+    }
+
+    /// Takes the `n` bytes that were read into [`Target::Own`].
+    pub fn received_directly(
+        &mut self,
+        place: Place,
+        n: usize,
+        wire: &mut dyn Wire,
+        handler: &mut dyn Handler,
+    ) -> Verdict {
+        let Some(row) = self.out.row(place) else { return Verdict::Handled };
+        self.out.rows[row as usize].received_at = self.out.now;
+        let Receiving::WebSocket(receiver) = &mut self.receiving[row as usize] else { return Verdict::Handled };
+        self.out.more = false;
+        let verdict = match receiver.filled(n) {
+            Ok(None) => return Verdict::Handled,
+            Ok(Some(event)) => deliver_frame(&mut self.out, row, event, wire, handler),
+            Err(violation) => broken(&mut self.out, row, violation, wire, handler),
+        };
+        receiver.recycle(&mut self.out.spares.pool);
+        if verdict == Verdict::Stop { Verdict::Stop } else { self.settle(wire, handler) }
+    }
+
+    /// The peer ended its stream.
+    pub fn end_of_stream(&mut self, place: Place, wire: &mut dyn Wire, handler: &mut dyn Handler) -> Verdict {
+        if let Some(row) = self.out.row(place) {
+            self.out.end_of_stream(row, wire);
+        }
+        self.settle(wire, handler)
+    }
+
+    /// The connection is broken, or its peer is gone in both directions.
+    pub fn broken(&mut self, place: Place, wire: &mut dyn Wire, handler: &mut dyn Handler) -> Verdict {
+        if let Some(row) = self.out.row(place) {
+            self.out.gone(row, wire);
+        }
+        self.settle(wire, handler)
+    }
+
+    /// There is room to write again.
+    pub fn writable(&mut self, place: Place, wire: &mut dyn Wire, handler: &mut dyn Handler) -> Verdict {
+        if let Some(row) = self.out.row(place) {
+            self.out.drain(row, wire);
+        }
+        self.settle(wire, handler)
+    }
+
+    /// What is known of a connection.
+    pub fn info(&self, fd: Fd) -> Option<Info> {
+        self.out.info(fd)
+    }
+
+    /// The first connection in a row from `row` on, and the row behind it.
+    pub fn next_connection(&self, row: u32) -> Option<(Fd, u32)> {
+        self.out.next_connection(row)
+    }
+
+    /// The next deadline.
+    pub fn next_deadline(&self) -> Option<Moment> {
+        self.out.deadlines.next()
+    }
+
+    /// A pass begins at `now`: what is overdue ends.
+    pub fn tick(&mut self, now: Moment, wire: &mut dyn Wire, handler: &mut dyn Handler) -> Verdict {
+        self.out.now = now;
+        let mut late = false;
+        while let Some((row, wait)) = self.out.deadlines.take_expired(now) {
+            late = true;
+            self.overdue(row, wait, wire);
+        }
+        if late { self.settle(wire, handler) } else { Verdict::Handled }
+    }
+
+    fn overdue(&mut self, row: u32, wait: Wait, wire: &mut dyn Wire) {
+        match wait {
+            Wait::Flush | Wait::Close => self.out.gone(row, wire),
+            Wait::KeepAlive => self.out.close(row, true, wire),
+            Wait::Handshake => self.refuse(row, &Response::new(503), wire),
+            Wait::Head => match &self.receiving[row as usize] {
+                Receiving::Http(Some(_)) => self.refuse(row, &Response::new(408), wire),
+                _ => self.out.close(row, true, wire),
+            },
+        }
+    }
+
+    /// Closes all connections: WebSockets with this code, the others as they are.
+    pub fn close_all(&mut self, code: close::CloseCode, wire: &mut dyn Wire, handler: &mut dyn Handler) -> Verdict {
+        let mut row = 0;
+        while let Some((fd, next)) = self.out.next_connection(row) {
+            row = next;
+            let command = match self.out.rows[row as usize - 1].status {
+                Status::Active => Command::Disconnect { code, reason: "" },
+                _ => Command::Close { reset: false },
+            };
+            // One that is closing already needs no more.
+            let _ = self.out.apply(fd, command, wire);
+        }
+        self.settle(wire, handler)
+    }
+
+    /// Where commands go that do not come from inside a handler. While `more` input of the same batch waits to be
+    /// handled, what they send waits for the end of the batch.
+    #[inline]
+    pub fn outlet<'a>(&'a mut self, wire: &'a mut dyn Wire, more: bool) -> Outgoing<'a> {
+        self.out.more = more;
+        Outgoing { out: &mut self.out, wire }
+    }
+
+    /// Is what waits for the end of its batch late? Then it goes out.
+    pub fn flush_if_late(&mut self, wire: &mut dyn Wire) {
+        self.out.flush_if_late(wire);
+    }
+
+    /// The end of a batch: answered connections go on, the handler hears of ended ones, and what is owed goes out.
+    #[inline]
+    pub fn settle(&mut self, wire: &mut dyn Wire, handler: &mut dyn Handler) -> Verdict {
+        self.out.more = false;
+        loop {
+            self.out.flush_dirty(wire);
+            if self.out.answered.is_empty() && self.out.ended.is_empty() && self.out.freed.is_empty() {
+                return Verdict::Handled;
+            }
+            if self.settle_one(wire, handler) == Verdict::Stop {
+                return Verdict::Stop;
+            }
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn settle_one(&mut self, wire: &mut dyn Wire, handler: &mut dyn Handler) -> Verdict {
+        if let Some(row) = self.out.answered.pop() {
+            return self.resume(row, wire, handler);
+        }
+        if let Some(row) = self.out.ended.pop() {
+            self.receiving[row as usize] = Receiving::Over;
+            let closed = self.out.closed(row);
+            let verdict = self.deliver(row, Event::Closed(closed), wire, handler);
+            if verdict == Verdict::Handled {
+                let _ = self.out.forget(row, wire);
+            }
+            return verdict;
+        }
+        while let Some(row) = self.out.freed.pop() {
+            self.receiving[row as usize] = Receiving::Over;
+            self.free.push(row);
+        }
+        Verdict::Handled
+    }
+
+    /// A request was answered: what came behind it is looked at now.
+    fn resume(&mut self, row: u32, wire: &mut dyn Wire, handler: &mut dyn Handler) -> Verdict {
+        let sending = &self.out.rows[row as usize];
+        if sending.phase != Phase::Open {
+            return Verdict::Handled;
+        }
+        let next = match sending.status {
+            Status::Active => Receiving::WebSocket(Receiver::default()),
+            _ => Receiving::Http(None),
+        };
+        let before = std::mem::replace(&mut self.receiving[row as usize], next);
+        self.out.reading(row, true, wire);
+        match before {
+            Receiving::Waiting(Some(mut held)) => self.process(row, &mut held, wire, handler),
+            _ => Verdict::Handled,
+        }
+    }
+
+    #[inline]
+    fn process(&mut self, row: u32, input: &mut [u8], wire: &mut dyn Wire, handler: &mut dyn Handler) -> Verdict {
+        match self.out.rows[row as usize].phase {
+            Phase::Open => match &mut self.receiving[row as usize] {
+                Receiving::WebSocket(receiver) => websocket(receiver, &mut self.out, row, input, wire, handler),
+                Receiving::Http(_) => self.http(row, input, wire, handler),
+                Receiving::Raw => self.deliver(row, Event::Received(input), wire, handler),
+                Receiving::Waiting(held) => {
+                    held.get_or_insert_default().extend_from_slice(input);
+                    Verdict::Handled
+                }
+                Receiving::Over => Verdict::Handled,
+            },
+            Phase::Closing | Phase::Draining => {
+                self.out.discard(row, input.len(), wire);
+                Verdict::Handled
+            }
+            _ => Verdict::Handled,
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn http(&mut self, row: u32, input: &mut [u8], wire: &mut dyn Wire, handler: &mut dyn Handler) -> Verdict {
+        let mut at = 0;
+        while at < input.len() {
+            let Receiving::Http(state) = &mut self.receiving[row as usize] else { return Verdict::Handled };
+            let mut incoming = state.take().unwrap_or_else(|| Box::new(Incoming::new(&self.out.settings)));
+            let step = incoming.next(&input[at..]).and_then(|(used, step)| {
+                at += used;
+                match step {
+                    Step::Head(head) => self.head(row, head, &mut incoming, wire),
+                    step => Ok(step),
+                }
+            });
+            match step {
+                Ok(Step::Request(request)) => return self.hand_out(row, request, &input[at..], wire, handler),
+                Ok(_) => {}
+                Err(error) => {
+                    self.refuse(row, &Response::new(error.status()).body(format!("{error}\n")), wire);
+                    return Verdict::Handled;
+                }
+            }
+            if self.out.rows[row as usize].phase != Phase::Open {
+                return Verdict::Handled;
+            }
+            if !incoming.is_empty() {
+                self.receiving[row as usize] = Receiving::Http(Some(incoming));
+            }
+        }
+        if let Receiving::Http(Some(incoming)) = &self.receiving[row as usize]
+            && (incoming.has_head() || self.out.deadlines.wait(row) != Some(Wait::Head))
+        {
+            self.out.deadlines.set(row, Wait::Head, self.out.now);
+        }
+        Verdict::Handled
+    }
+
+    /// A head is complete: what is to be done about it, before its body?
+    fn head(&mut self, row: u32, head: Head, incoming: &mut Incoming, wire: &mut dyn Wire) -> Result<Step, BadRequest> {
+        let websocket = self.out.settings.protocol == Protocol::WebSocket;
+        if websocket && handshake::is_upgrade(&head) {
+            let checked = if self.out.settings.own_handshake {
+                handshake::check_bodiless(&head)
+            } else {
+                handshake::check(&head)
+            };
+            if let Err(refusal) = checked {
+                self.refuse(row, &refusal.response(), wire);
+                return Ok(Step::More);
+            }
+            return Ok(Step::Request(Request { head, body: Vec::new() }));
+        }
+        if !self.out.settings.requests {
+            self.refuse(row, &bad_request_page(), wire);
+            return Ok(Step::More);
+        }
+        let expects_continue = head.expects_continue();
+        match incoming.expect_body(head, &self.out.settings)? {
+            Some(request) => Ok(Step::Request(request)),
+            None => {
+                if expects_continue {
+                    let _ = self.out.queue(row, b"HTTP/1.1 100 Continue\r\n\r\n", wire);
+                }
+                Ok(Step::More)
+            }
+        }
+    }
+
+    /// A request goes to the handler; what came behind it waits.
+    fn hand_out(
+        &mut self,
+        row: u32,
+        request: Request,
+        behind: &[u8],
+        wire: &mut dyn Wire,
+        handler: &mut dyn Handler,
+    ) -> Verdict {
+        let held = (!behind.is_empty()).then(|| Box::new(behind.to_vec()));
+        self.receiving[row as usize] = Receiving::Waiting(held);
+        let sending = &mut self.out.rows[row as usize];
+        sending.waiting = true;
+        self.out.deadlines.clear(row);
+        let websocket = self.out.settings.protocol == Protocol::WebSocket && handshake::is_upgrade(&request.head);
+        if !websocket {
+            return self.deliver(row, Event::Request(request), wire, handler);
+        }
+        sending.status = if self.out.settings.own_handshake { Status::OwnHandshake } else { Status::Upgrading };
+        self.out.deadlines.set(row, Wait::Handshake, self.out.now);
+        self.deliver(row, Event::Upgrade(request), wire, handler)
+    }
+
+    /// Answers in the handler's stead, and closes.
+    fn refuse(&mut self, row: u32, response: &Response, wire: &mut dyn Wire) {
+        let mut bytes = Vec::new();
+        let exchange = Exchange { request_is_head: false, keep_alive: false };
+        response.encode(exchange, wire.time_of_day(), &mut bytes).expect("the hub's own answers are well-formed");
+        let _ = self.out.queue(row, &bytes, wire);
+        self.out.close(row, true, wire);
+    }
+
+    fn deliver(&mut self, row: u32, event: Event<'_>, wire: &mut dyn Wire, handler: &mut dyn Handler) -> Verdict {
+        deliver(&mut self.out, row, event, wire, handler)
+    }
+}
+
+#[inline]
+fn deliver(out: &mut Outbound, row: u32, event: Event<'_>, wire: &mut dyn Wire, handler: &mut dyn Handler) -> Verdict {
+    let Some(fd) = out.rows[row as usize].fd else { return Verdict::Handled };
+    handler.handle(fd, event, &mut Outgoing { out, wire })
+}
+
+/// The hot loop: every frame of one read.
+#[inline]
+fn websocket(
+    receiver: &mut Receiver,
+    out: &mut Outbound,
+    row: u32,
+    input: &mut [u8],
+    wire: &mut dyn Wire,
+    handler: &mut dyn Handler,
+) -> Verdict {
+    let (mut at, end, mut count) = (0, input.len(), 0u32);
+    while at < end && out.rows[row as usize].phase == Phase::Open {
+        let verdict = match receiver.next(&mut input[at..], out.settings.message_bytes_max, &mut out.spares.pool) {
+            Ok(None) => break,
+            Ok(Some((used, event))) => {
+                at += used;
+                out.more = at < end;
+                deliver_frame(out, row, event, wire, handler)
+            }
+            Err(violation) => broken(out, row, violation, wire, handler),
+        };
+        receiver.recycle(&mut out.spares.pool);
+        if verdict == Verdict::Stop {
+            return Verdict::Stop;
+        }
+        count += 1;
+        if count.is_multiple_of(MESSAGES_PER_LOOK) {
+            out.flush_if_late(wire);
+        }
+    }
+    Verdict::Handled
+}
+
+#[inline]
+fn deliver_frame(
+    out: &mut Outbound,
+    row: u32,
+    event: receiver::Event<'_>,
+    wire: &mut dyn Wire,
+    handler: &mut dyn Handler,
+) -> Verdict {
+    let event = match event {
+        receiver::Event::Message(message) => Event::Message(message),
+        receiver::Event::Ping(payload) if out.settings.ping_events => Event::Ping(payload),
+        receiver::Event::Ping(payload) => {
+            out.pong(row, payload, wire);
+            return Verdict::Handled;
+        }
+        receiver::Event::Pong(payload) if out.settings.pong_events => Event::Pong(payload),
+        receiver::Event::Pong(_) => return Verdict::Handled,
+        receiver::Event::Close(payload) => {
+            return ending(out, row, payload.to_vec(), Ending::CloseFrame(payload), wire, handler);
+        }
+    };
+    deliver(out, row, event, wire, handler)
+}
+
+#[cold]
+fn broken(
+    out: &mut Outbound,
+    row: u32,
+    violation: Violation,
+    wire: &mut dyn Wire,
+    handler: &mut dyn Handler,
+) -> Verdict {
+    let farewell = close::payload(violation.close_code(), "");
+    ending(out, row, farewell, Ending::Violation(violation), wire, handler)
+}
+
+/// The peer ended it. What came before may still be answered; then the close frame goes out.
+#[cold]
+fn ending(
+    out: &mut Outbound,
+    row: u32,
+    farewell: Vec<u8>,
+    ending: Ending<'_>,
+    wire: &mut dyn Wire,
+    handler: &mut dyn Handler,
+) -> Verdict {
+    out.begin_ending(row, farewell);
+    let verdict = deliver(out, row, Event::Ending(ending), wire, handler);
+    if verdict == Verdict::Handled {
+        // Not there any more when the handler closed it.
+        let _ = out.finish(row, wire);
+    }
+    verdict
+}

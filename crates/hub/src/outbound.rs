@@ -1,0 +1,618 @@
+//! All sending halves: what a handler may touch while it looks at a message of the receiving half.
+
+use crate::command::{After, Command, Info, Outlet, Push, Refused};
+use crate::deadlines::{Deadlines, Wait};
+use crate::event::{Closed, Status};
+use crate::fd::{Fd, Place};
+use crate::outbox::{BATCH_BYTES_MAX, Flushed, Outbox, Spares};
+use crate::settings::{DISCARD_BYTES_MAX, Settings};
+use crate::time::Moment;
+use crate::wire::{Interest, Wire};
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+use wirewool_proto::websocket::close;
+use wirewool_proto::websocket::frame::{self, CONTROL_BYTES_MAX, Opcode};
+use wirewool_proto::websocket::message::Payload;
+use wirewool_proto::websocket::sender::{Admission, Sequence};
+
+/// The size from which a payload is sent from where it is, instead of through a copy.
+const THROUGH_BYTES_MIN: usize = 8 << 10;
+
+/// How long bytes may wait for the end of their batch.
+const BATCH_MS_MAX: u64 = 1;
+
+/// The life of a connection, seen from its sending half.
+///
+/// ```text
+/// Free ─► Open ─┬─► Ending ─► Closing ─► Draining ─► Gone ─► Free
+///               └───────────────┘ │                   ▲
+///                 (any of them)   └── peer is done ───┘
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// No connection.
+    Free,
+    /// Everything is accepted.
+    Open,
+    /// The peer ended it: nothing more is received, what was received may be answered.
+    Ending,
+    /// Nothing more is accepted; what is owed goes out.
+    Closing,
+    /// All is sent and the peer knows; what it still sends is thrown away until it ends as well.
+    Draining,
+    /// The socket is closed; the handler does not know it yet.
+    Gone,
+}
+
+#[derive(Debug)]
+pub(crate) struct Sending {
+    pub(crate) fd: Option<Fd>,
+    pub(crate) generation: u32,
+    pub(crate) phase: Phase,
+    pub(crate) status: Status,
+    sequence: Sequence,
+    interest: Interest,
+    dirty: bool,
+    /// A request was handed out, its answer is owed.
+    pub(crate) waiting: bool,
+    closed_by_server: bool,
+    /// The handler was told, or is about to be.
+    ended: bool,
+    /// The handler is done with it.
+    forgotten: bool,
+    /// The peer ended its stream.
+    eof: bool,
+    discarded: u32,
+    outbox: Outbox,
+    /// Whole messages that wait for the end of a fragmented one.
+    held: Option<Box<Vec<u8>>>,
+    /// The close frame that answers the peer's ending.
+    farewell: Option<Box<Vec<u8>>>,
+    opened_at: Moment,
+    pub(crate) received_at: Moment,
+    sent_at: Moment,
+}
+
+impl Sending {
+    fn free(generation: u32) -> Sending {
+        Sending {
+            fd: None,
+            generation,
+            phase: Phase::Free,
+            status: Status::Plain,
+            sequence: Sequence::Between,
+            interest: Interest { read: true, write: false },
+            dirty: false,
+            waiting: false,
+            closed_by_server: false,
+            ended: false,
+            forgotten: false,
+            eof: false,
+            discarded: 0,
+            outbox: Outbox::default(),
+            held: None,
+            farewell: None,
+            opened_at: Moment(0),
+            received_at: Moment(0),
+            sent_at: Moment(0),
+        }
+    }
+
+    fn place(&self, row: u32) -> Place {
+        Place { row, generation: self.generation }
+    }
+
+    fn owed(&self) -> usize {
+        self.outbox.owed() + self.held.as_ref().map_or(0, |held| held.len())
+    }
+}
+
+/// Fds are counted by the server itself: nobody can choose them, one multiplication spreads them.
+#[derive(Debug, Default, Clone)]
+struct FdHasher(u64);
+
+impl Hasher for FdHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u64(u64::from(*byte));
+        }
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        self.0 = (self.0 ^ number).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(32);
+    }
+}
+
+/// All sending halves of a loop, and what is to be done about them at the end of the pass.
+#[derive(Debug)]
+pub(crate) struct Outbound {
+    pub(crate) settings: Settings,
+    pub(crate) rows: Vec<Sending>,
+    directory: HashMap<Fd, u32, BuildHasherDefault<FdHasher>>,
+    pub(crate) deadlines: Deadlines,
+    pub(crate) spares: Spares,
+    /// The time of the pass.
+    pub(crate) now: Moment,
+    /// More input of the same read waits to be handled.
+    pub(crate) more: bool,
+    dirty: Vec<u32>,
+    pub(crate) answered: Vec<u32>,
+    pub(crate) ended: Vec<u32>,
+    pub(crate) freed: Vec<u32>,
+}
+
+impl Outbound {
+    pub(crate) fn new(settings: Settings) -> Outbound {
+        let durations_ms = [
+            settings.head_timeout_ms,
+            settings.handshake_timeout_ms,
+            settings.keep_alive_timeout_ms,
+            settings.flush_timeout_ms,
+            settings.close_timeout_ms,
+        ];
+        Outbound {
+            settings,
+            rows: Vec::new(),
+            directory: HashMap::default(),
+            deadlines: Deadlines::new(durations_ms),
+            spares: Spares::default(),
+            now: Moment(0),
+            more: false,
+            dirty: Vec::new(),
+            answered: Vec::new(),
+            ended: Vec::new(),
+            freed: Vec::new(),
+        }
+    }
+
+    pub(crate) fn open(&mut self, row: u32, fd: Fd) -> Place {
+        if self.rows.len() <= row as usize {
+            self.rows.push(Sending::free(0));
+        }
+        let sending = &mut self.rows[row as usize];
+        *sending = Sending {
+            fd: Some(fd),
+            phase: Phase::Open,
+            opened_at: self.now,
+            received_at: self.now,
+            sent_at: self.now,
+            ..Sending::free(sending.generation)
+        };
+        self.directory.insert(fd, row);
+        sending.place(row)
+    }
+
+    /// The row of a place, unless it is stale.
+    pub(crate) fn row(&self, place: Place) -> Option<u32> {
+        let sending = self.rows.get(place.index())?;
+        (sending.generation == place.generation && sending.phase != Phase::Free).then_some(place.row)
+    }
+
+    #[inline]
+    fn find(&self, fd: Fd) -> Option<u32> {
+        self.directory.get(&fd).copied()
+    }
+
+    pub(crate) fn connections(&self) -> usize {
+        self.directory.len()
+    }
+
+    #[inline]
+    fn push(&mut self, row: u32, push: Push<'_>, wire: &mut dyn Wire) -> Result<(), Refused> {
+        let Push { opcode, fin, payload } = push;
+        let sending = &mut self.rows[row as usize];
+        if !matches!(sending.phase, Phase::Open | Phase::Ending) {
+            return Err(Refused::Closing);
+        }
+        if sending.status != Status::Active {
+            return Err(Refused::NotWebSocket);
+        }
+        let len = payload.bytes().len();
+        if opcode.is_control() && len > CONTROL_BYTES_MAX {
+            return Err(Refused::ControlTooLong(len));
+        }
+        if len > self.settings.push_bytes_max {
+            return Err(Refused::TooLarge { len, limit: self.settings.push_bytes_max });
+        }
+        let fin = fin || opcode.is_control();
+        let header = frame::encode(opcode, fin, 0, len, None);
+        check_room(sending.owed(), header.bytes().len() + len, self.settings.outbox_bytes_max)?;
+        if sending.sequence.admit(opcode, fin)? == Admission::Later {
+            let held = sending.held.get_or_insert_default();
+            held.extend_from_slice(header.bytes());
+            held.extend_from_slice(payload.bytes());
+            return Ok(());
+        }
+        if len >= THROUGH_BYTES_MIN && !sending.outbox.has_backlog() {
+            let place = sending.place(row);
+            sending.sent_at = self.now;
+            let flushed = sending.outbox.send_through(header.bytes(), payload, place, wire, &mut self.spares);
+            self.after_send(row, flushed, wire);
+        } else {
+            sending.outbox.append([header.bytes(), payload.bytes()], &mut self.spares);
+            self.send_soon(row, wire);
+        }
+        self.release_held(row, wire);
+        Ok(())
+    }
+
+    /// Answers a ping.
+    pub(crate) fn pong(&mut self, row: u32, payload: &[u8], wire: &mut dyn Wire) {
+        // Refused when the outbox is full: a peer that reads nothing gets no pong either.
+        let _ = self.push(row, Push { opcode: Opcode::Pong, fin: true, payload: Payload::Borrowed(payload) }, wire);
+    }
+
+    /// A fragmented message is finished: what waited for that goes out.
+    fn release_held(&mut self, row: u32, wire: &mut dyn Wire) {
+        let sending = &mut self.rows[row as usize];
+        if sending.sequence == Sequence::Between
+            && let Some(held) = sending.held.take()
+        {
+            sending.outbox.append([&held, &[]], &mut self.spares);
+            self.send_soon(row, wire);
+        }
+    }
+
+    fn send(&mut self, row: u32, bytes: &[u8], wire: &mut dyn Wire) -> Result<(), Refused> {
+        let sending = &mut self.rows[row as usize];
+        if !matches!(sending.phase, Phase::Open | Phase::Ending) {
+            return Err(Refused::Closing);
+        }
+        if bytes.len() > self.settings.push_bytes_max {
+            return Err(Refused::TooLarge { len: bytes.len(), limit: self.settings.push_bytes_max });
+        }
+        self.queue(row, bytes, wire)
+    }
+
+    /// Bytes as they are, behind what is owed.
+    pub(crate) fn queue(&mut self, row: u32, bytes: &[u8], wire: &mut dyn Wire) -> Result<(), Refused> {
+        let sending = &mut self.rows[row as usize];
+        check_room(sending.owed(), bytes.len(), self.settings.outbox_bytes_max)?;
+        if bytes.len() >= THROUGH_BYTES_MIN && !sending.outbox.has_backlog() {
+            let place = sending.place(row);
+            sending.sent_at = self.now;
+            let flushed = sending.outbox.send_through(&[], Payload::Borrowed(bytes), place, wire, &mut self.spares);
+            self.after_send(row, flushed, wire);
+        } else {
+            sending.outbox.append([bytes, &[]], &mut self.spares);
+            self.send_soon(row, wire);
+        }
+        Ok(())
+    }
+
+    fn answer(&mut self, row: u32, bytes: &[u8], after: After, wire: &mut dyn Wire) -> Result<(), Refused> {
+        let sending = &mut self.rows[row as usize];
+        if sending.phase != Phase::Open {
+            return Err(Refused::Closing);
+        }
+        if !sending.waiting {
+            return Err(Refused::NotWaiting);
+        }
+        self.queue(row, bytes, wire)?;
+        let sending = &mut self.rows[row as usize];
+        if sending.phase != Phase::Open || after == After::More {
+            return Ok(());
+        }
+        sending.waiting = false;
+        match after {
+            After::Close => self.close(row, true, wire),
+            After::Upgrade => {
+                sending.status = Status::Active;
+                sending.fd.into_iter().for_each(|fd| wire.established(fd));
+                self.deadlines.clear(row);
+                self.answered.push(row);
+            }
+            _ => {
+                sending.status = Status::Plain;
+                self.deadlines.set(row, Wait::KeepAlive, self.now);
+                self.answered.push(row);
+            }
+        }
+        Ok(())
+    }
+
+    fn disconnect(&mut self, row: u32, payload: &[u8], wire: &mut dyn Wire) -> Result<(), Refused> {
+        let sending = &mut self.rows[row as usize];
+        if !matches!(sending.phase, Phase::Open | Phase::Ending) {
+            return Err(Refused::Closing);
+        }
+        if sending.status != Status::Active {
+            return Err(Refused::NotWebSocket);
+        }
+        sending.status = Status::Closing;
+        self.farewell(row, payload);
+        self.close(row, true, wire);
+        Ok(())
+    }
+
+    /// The peer ended it: `payload` is what the close frame will say once the handler is done.
+    pub(crate) fn begin_ending(&mut self, row: u32, payload: Vec<u8>) {
+        let sending = &mut self.rows[row as usize];
+        sending.phase = Phase::Ending;
+        sending.farewell = Some(Box::new(payload));
+    }
+
+    pub(crate) fn finish(&mut self, row: u32, wire: &mut dyn Wire) -> Result<(), Refused> {
+        let sending = &mut self.rows[row as usize];
+        if sending.phase != Phase::Ending {
+            return Err(Refused::Closing);
+        }
+        if let Some(payload) = sending.farewell.take() {
+            self.farewell(row, &payload);
+        }
+        self.close(row, false, wire);
+        Ok(())
+    }
+
+    /// Puts the close frame behind everything, a fragmented message that will never be finished included.
+    fn farewell(&mut self, row: u32, payload: &[u8]) {
+        let header = frame::encode(Opcode::Close, true, 0, payload.len(), None);
+        let sending = &mut self.rows[row as usize];
+        if let Some(held) = sending.held.take()
+            && sending.sequence == Sequence::Between
+        {
+            sending.outbox.append([&held, &[]], &mut self.spares);
+        }
+        sending.outbox.append([header.bytes(), payload], &mut self.spares);
+    }
+
+    /// Nothing more is accepted: what is owed goes out, then the connection ends.
+    pub(crate) fn close(&mut self, row: u32, by_server: bool, wire: &mut dyn Wire) {
+        let sending = &mut self.rows[row as usize];
+        if !matches!(sending.phase, Phase::Open | Phase::Ending) {
+            return;
+        }
+        sending.phase = Phase::Closing;
+        sending.waiting = false;
+        sending.closed_by_server = by_server;
+        self.end(row);
+        let sending = &mut self.rows[row as usize];
+        let place = sending.place(row);
+        let flushed = sending.outbox.flush(place, wire, &mut self.spares);
+        if flushed == Flushed::Blocked {
+            self.deadlines.set(row, Wait::Flush, self.now);
+        }
+        self.after_send(row, flushed, wire);
+    }
+
+    /// The peer ended its stream.
+    pub(crate) fn end_of_stream(&mut self, row: u32, wire: &mut dyn Wire) {
+        let sending = &mut self.rows[row as usize];
+        sending.eof = true;
+        match sending.phase {
+            Phase::Open | Phase::Ending => self.close(row, false, wire),
+            Phase::Draining => return self.gone(row, wire),
+            _ => {}
+        }
+        self.reading(row, false, wire);
+    }
+
+    /// What a closing peer sent is thrown away, up to a limit.
+    pub(crate) fn discard(&mut self, row: u32, n: usize, wire: &mut dyn Wire) {
+        let sending = &mut self.rows[row as usize];
+        sending.discarded = sending.discarded.saturating_add(n as u32);
+        if sending.discarded as usize > DISCARD_BYTES_MAX {
+            match sending.phase {
+                Phase::Draining => self.gone(row, wire),
+                _ => self.reading(row, false, wire),
+            }
+        }
+    }
+
+    /// Nothing can be sent or received any more.
+    pub(crate) fn gone(&mut self, row: u32, wire: &mut dyn Wire) {
+        let sending = &mut self.rows[row as usize];
+        if matches!(sending.phase, Phase::Free | Phase::Gone) {
+            return;
+        }
+        sending.phase = Phase::Gone;
+        sending.waiting = false;
+        sending.outbox = Outbox::default();
+        (sending.held, sending.farewell) = (None, None);
+        wire.close(sending.place(row));
+        self.deadlines.clear(row);
+        self.end(row);
+        self.free_if_done(row);
+    }
+
+    /// The handler will be told, once.
+    fn end(&mut self, row: u32) {
+        let sending = &mut self.rows[row as usize];
+        if !std::mem::replace(&mut sending.ended, true) {
+            self.ended.push(row);
+        }
+    }
+
+    pub(crate) fn closed(&self, row: u32) -> Closed {
+        let sending = &self.rows[row as usize];
+        Closed { by_server: sending.closed_by_server, status: sending.status }
+    }
+
+    /// The handler is done with it: its fd is unknown from now on.
+    pub(crate) fn forget(&mut self, row: u32, wire: &mut dyn Wire) -> Result<(), Refused> {
+        let sending = &mut self.rows[row as usize];
+        if !sending.ended || std::mem::replace(&mut sending.forgotten, true) {
+            return Err(Refused::Unknown);
+        }
+        if let Some(fd) = sending.fd.take() {
+            self.directory.remove(&fd);
+            wire.released(fd);
+        }
+        self.free_if_done(row);
+        Ok(())
+    }
+
+    fn free_if_done(&mut self, row: u32) {
+        let sending = &mut self.rows[row as usize];
+        if sending.phase == Phase::Gone && sending.forgotten {
+            *sending = Sending::free(sending.generation.wrapping_add(1));
+            self.freed.push(row);
+        }
+    }
+
+    /// Sends what was just appended: now, or with the last message of its batch.
+    #[inline]
+    fn send_soon(&mut self, row: u32, wire: &mut dyn Wire) {
+        let sending = &mut self.rows[row as usize];
+        sending.sent_at = self.now;
+        if !self.more || sending.outbox.owed() >= BATCH_BYTES_MAX {
+            let place = sending.place(row);
+            let flushed = sending.outbox.flush(place, wire, &mut self.spares);
+            if flushed != Flushed::Empty {
+                self.after_send(row, flushed, wire);
+            }
+        } else if !sending.dirty {
+            sending.dirty = true;
+            self.dirty.push(row);
+        }
+    }
+
+    /// The batch ends: everything that waited for that goes out.
+    #[inline]
+    pub(crate) fn flush_dirty(&mut self, wire: &mut dyn Wire) {
+        while let Some(row) = self.dirty.pop() {
+            let sending = &mut self.rows[row as usize];
+            sending.dirty = false;
+            let place = sending.place(row);
+            let flushed = sending.outbox.flush(place, wire, &mut self.spares);
+            if flushed != Flushed::Empty {
+                self.after_send(row, flushed, wire);
+            }
+        }
+    }
+
+    /// A batch that takes long does not keep others waiting.
+    pub(crate) fn flush_if_late(&mut self, wire: &mut dyn Wire) {
+        if !self.dirty.is_empty() {
+            let now = wire.moment();
+            if now >= self.now + BATCH_MS_MAX {
+                self.now = now;
+                self.flush_dirty(wire);
+            }
+        }
+    }
+
+    /// There is room again.
+    pub(crate) fn drain(&mut self, row: u32, wire: &mut dyn Wire) {
+        let sending = &mut self.rows[row as usize];
+        let place = sending.place(row);
+        sending.sent_at = self.now;
+        let flushed = sending.outbox.drain(place, wire, &mut self.spares);
+        if flushed == Flushed::Blocked && sending.phase == Phase::Closing {
+            self.deadlines.set(row, Wait::Flush, self.now);
+        }
+        self.after_send(row, flushed, wire);
+    }
+
+    fn after_send(&mut self, row: u32, flushed: Flushed, wire: &mut dyn Wire) {
+        let sending = &self.rows[row as usize];
+        let Interest { read, .. } = sending.interest;
+        match (flushed, sending.phase) {
+            (Flushed::Broken, _) => self.gone(row, wire),
+            (Flushed::Empty, Phase::Closing) if sending.eof => self.gone(row, wire),
+            (Flushed::Empty, Phase::Closing) => {
+                wire.shut_down(sending.place(row));
+                self.rows[row as usize].phase = Phase::Draining;
+                self.deadlines.set(row, Wait::Close, self.now);
+                self.wait_for(row, Interest { read: true, write: false }, wire);
+            }
+            (Flushed::Empty, _) if sending.waiting => self.wait_for(row, Interest { read, write: false }, wire),
+            (Flushed::Empty, _) => self.wait_for(row, Interest { read: true, write: false }, wire),
+            (Flushed::Blocked, _) => {
+                // A peer that sends faster than it reads is not read from: back pressure, instead of a full outbox.
+                let read = read && sending.outbox.owed() <= self.settings.outbox_bytes_max / 2;
+                self.wait_for(row, Interest { read, write: true }, wire);
+            }
+        }
+    }
+
+    /// Starts or stops reading.
+    pub(crate) fn reading(&mut self, row: u32, read: bool, wire: &mut dyn Wire) {
+        let write = self.rows[row as usize].interest.write;
+        self.wait_for(row, Interest { read, write }, wire);
+    }
+
+    #[inline]
+    fn wait_for(&mut self, row: u32, interest: Interest, wire: &mut dyn Wire) {
+        let sending = &mut self.rows[row as usize];
+        if sending.interest != interest && !matches!(sending.phase, Phase::Gone | Phase::Free) {
+            sending.interest = interest;
+            wire.wait_for(sending.place(row), interest);
+        }
+    }
+
+    pub(crate) fn apply(&mut self, fd: Fd, command: Command<'_>, wire: &mut dyn Wire) -> Result<(), Refused> {
+        let row = self.find(fd).ok_or(Refused::Unknown)?;
+        match command {
+            Command::Push(push) => self.push(row, push, wire),
+            Command::Send(bytes) => self.send(row, bytes, wire),
+            Command::Answer { bytes, after } => self.answer(row, bytes, after, wire),
+            Command::Disconnect { code, reason } => self.disconnect(row, &close::payload(code, reason), wire),
+            Command::Close { reset } => {
+                if self.rows[row as usize].ended {
+                    return Err(Refused::Closing);
+                }
+                if reset {
+                    self.rows[row as usize].closed_by_server = true;
+                    self.gone(row, wire);
+                } else {
+                    self.close(row, true, wire);
+                }
+                Ok(())
+            }
+            Command::Finish => self.finish(row, wire),
+            Command::Forget => self.forget(row, wire),
+        }
+    }
+
+    pub(crate) fn info(&self, fd: Fd) -> Option<Info> {
+        let row = self.find(fd)?;
+        let sending = &self.rows[row as usize];
+        Some(Info {
+            place: sending.place(row),
+            status: sending.status,
+            opened_at: sending.opened_at,
+            received_at: sending.received_at,
+            sent_at: sending.sent_at,
+            owed_bytes: sending.owed(),
+        })
+    }
+
+    pub(crate) fn next_connection(&self, row: u32) -> Option<(Fd, u32)> {
+        (row..).zip(self.rows.get(row as usize..)?).find_map(|(row, sending)| Some((sending.fd?, row + 1)))
+    }
+}
+
+fn check_room(owed: usize, more: usize, limit: usize) -> Result<(), Refused> {
+    if owed.saturating_add(more) > limit { Err(Refused::OutboxFull { owed, limit }) } else { Ok(()) }
+}
+
+/// The sending halves together with the way out: where commands go.
+pub struct Outgoing<'a> {
+    pub(crate) out: &'a mut Outbound,
+    pub(crate) wire: &'a mut dyn Wire,
+}
+
+impl Outlet for Outgoing<'_> {
+    #[inline]
+    fn apply(&mut self, fd: Fd, command: Command<'_>) -> Result<(), Refused> {
+        self.out.apply(fd, command, self.wire)
+    }
+
+    #[inline]
+    fn has(&self, fd: Fd) -> bool {
+        self.out.find(fd).is_some()
+    }
+
+    fn info(&self, fd: Fd) -> Option<Info> {
+        self.out.info(fd)
+    }
+
+    fn next_connection(&self, row: u32) -> Option<(Fd, u32)> {
+        self.out.next_connection(row)
+    }
+}

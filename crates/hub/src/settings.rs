@@ -1,0 +1,71 @@
+//! What a hub is told about the server it works for.
+
+use wirewool_proto::http::head::HeadLimits;
+
+/// What the connections speak.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    /// Bytes without a meaning: each read is an event.
+    Raw,
+    /// HTTP/1.1 requests.
+    Http,
+    /// HTTP/1.1 requests that may turn into a WebSocket.
+    WebSocket,
+}
+
+/// Limits and choices; sizes in bytes, times in milliseconds.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// What the connections speak.
+    pub protocol: Protocol,
+    /// Plain requests go to the handler; otherwise a WebSocket server answers them with a 400 page.
+    pub requests: bool,
+    /// The handler answers upgrade requests all by itself: of an upgrade, only its `Upgrade` header is checked.
+    pub own_handshake: bool,
+    /// Pings go to the handler and are not answered by the hub.
+    pub ping_events: bool,
+    /// Pongs go to the handler.
+    pub pong_events: bool,
+    /// The longest message, and the longest request body, that is received.
+    pub message_bytes_max: usize,
+    /// The longest message that may be pushed or sent.
+    pub push_bytes_max: usize,
+    /// What may be owed to one connection.
+    pub outbox_bytes_max: usize,
+    /// The size of a request's head.
+    pub head: HeadLimits,
+    /// From the accept to the end of the head; for a body, from one piece to the next.
+    pub head_timeout_ms: u64,
+    /// From an upgrade request to its answer.
+    pub handshake_timeout_ms: u64,
+    /// From an answer to the next request.
+    pub keep_alive_timeout_ms: u64,
+    /// While closing, from one piece that the peer took to the next.
+    pub flush_timeout_ms: u64,
+    /// From the last byte sent to the peer's end of the stream.
+    pub close_timeout_ms: u64,
+}
+
+/// What is read and thrown away of a peer that goes on sending while its connection closes, in bytes.
+pub const DISCARD_BYTES_MAX: usize = 1 << 20;
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            protocol: Protocol::WebSocket,
+            requests: false,
+            own_handshake: false,
+            ping_events: false,
+            pong_events: false,
+            message_bytes_max: 2 << 20,
+            push_bytes_max: 2 << 20,
+            outbox_bytes_max: 8 << 20,
+            head: HeadLimits::default(),
+            head_timeout_ms: 10_000,
+            handshake_timeout_ms: 10_000,
+            keep_alive_timeout_ms: 75_000,
+            flush_timeout_ms: 10_000,
+            close_timeout_ms: 2_000,
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! The way out, which the engine lends to the hub call by call.
+
+use crate::fd::{Fd, Place};
+use crate::time::Moment;
+use std::io::IoSlice;
+use std::time::SystemTime;
+
+/// What became of an attempt to send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sent {
+    /// So many bytes were taken; fewer than given means that the rest would block.
+    Bytes(usize),
+    /// The connection is broken.
+    Broken,
+}
+
+/// What a connection waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Interest {
+    /// Bytes to read.
+    pub read: bool,
+    /// Room to write.
+    pub write: bool,
+}
+
+/// A loop's sockets, each found by its connection's place.
+pub trait Wire {
+    /// Sends from one piece of memory.
+    fn send(&mut self, place: Place, bytes: &[u8]) -> Sent;
+    /// Sends from several pieces at once.
+    fn send_gathered(&mut self, place: Place, parts: &[IoSlice<'_>]) -> Sent;
+    /// Changes what is waited for.
+    fn wait_for(&mut self, place: Place, interest: Interest);
+    /// Tells the peer that nothing more will come.
+    fn shut_down(&mut self, place: Place);
+    /// Closes the socket.
+    fn close(&mut self, place: Place);
+    /// A connection became a WebSocket; those who can only see that it exists may want to know.
+    fn established(&mut self, fd: Fd);
+    /// An fd is free.
+    fn released(&mut self, fd: Fd);
+    /// The time of day, for a `Date` header.
+    fn time_of_day(&self) -> SystemTime;
+    /// Milliseconds since the loop began, read anew.
+    fn moment(&self) -> Moment;
+}

@@ -1,0 +1,12 @@
+//! The WebSocket protocol of RFC 6455, seen from a server.
+
+pub mod close;
+pub mod frame;
+pub mod handshake;
+pub mod mask;
+pub mod message;
+pub mod receiver;
+pub mod role;
+pub mod sender;
+pub mod utf8;
+pub mod violation;

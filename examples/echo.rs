@@ -1,0 +1,31 @@
+//! Sends every message back: `cargo run --release --example echo -- --port 9501 --mode base --workers 2`.
+
+use clap::Parser;
+use std::process::ExitCode;
+use wirewool_cli::arguments::ServerArguments;
+use wirewool_cli::log;
+
+/// Echoes text and binary messages of up to 64 MiB unchanged.
+#[derive(Parser)]
+struct Arguments {
+    #[command(flatten)]
+    server: ServerArguments,
+}
+
+fn main() -> ExitCode {
+    log::to_standard_error();
+    let mut arguments = Arguments::parse().server;
+    arguments.message_bytes_max = 64 << 20;
+    arguments.outbox_bytes_max = 256 << 20;
+    let served = arguments.server().and_then(|server| {
+        let server = server.on_message(|server, frame| server.push(frame.fd, frame));
+        server.start().map_err(|error| error.to_string())
+    });
+    match served {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("echo: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
