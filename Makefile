@@ -1,0 +1,52 @@
+# `make help` lists the targets.
+
+PORT ?= 9501
+TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
+PYTEST := .venv/bin/pytest tests
+
+# Where the tests find the two servers.
+export WIREWOOL_ECHO := $(TARGET)/release/examples/echo
+export WIREWOOL_EXT := $(abspath build/wirewool.so)
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: run ext test lint idle clean help servers install-build install-test
+
+run: ext ## Builds the extension and starts the chat example (PORT=9501).
+	exec php -d extension=build/wirewool.so examples/chat/server.php $(PORT)
+
+ext: install-build ## Builds the PHP extension: build/wirewool.so.
+	cargo build --release -p wirewool-php
+	@# Not a copy into the old file: a running server may have it mapped.
+	install -D -m 644 $(TARGET)/release/libwirewool_php.so build/wirewool.so
+
+test: install-build install-test ## Runs all tests: Rust's, PHP's (phpt), and those over real sockets.
+	cargo test
+	cargo test -p wirewool-php
+	$(MAKE) --no-print-directory servers
+	$(PYTEST)
+
+lint: install-build ## Checks the format, clippy's lints and the dependencies' licences and sources.
+	scripts/install-lint.sh
+	cargo fmt --all -- --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	cargo deny check bans licenses sources
+
+idle: install-build install-test servers ## Prints the memory that one of 10,000 idle connections takes.
+	$(PYTEST) -s -k test_ten_thousand_idle_connections
+
+clean: ## Removes everything that was built or installed here.
+	cargo clean
+	rm -rf build .venv tests/node_modules
+
+help: ## Lists the targets.
+	@sed -n 's/^\([a-z]*\):.*## /make \1 \t/p' Makefile | expand -t 12
+
+servers: ext
+	cargo build --release --examples
+
+install-build:
+	@scripts/install-build.sh
+
+install-test:
+	@scripts/install-test.sh
