@@ -118,6 +118,8 @@ pub struct Info {
     pub sent_at: Moment,
     /// What is owed to it, in bytes.
     pub owed_bytes: usize,
+    /// It can still be sent to.
+    pub open: bool,
 }
 
 /// Accepts commands.

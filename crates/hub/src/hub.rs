@@ -2,26 +2,22 @@
 
 use crate::command::{Command, Info};
 use crate::deadlines::Wait;
-use crate::event::{Ending, Event, Handler, Status, Verdict};
+use crate::event::{Event, Handler, Status, Verdict};
 use crate::fd::{Fd, Place};
-use crate::incoming::{BadRequest, Incoming, Step};
-use crate::outbound::{Outbound, Outgoing, Phase};
+use crate::frames::{self, broken, deliver_frame, websocket};
+use crate::incoming::Incoming;
+use crate::outbound::{Outbound, Outgoing};
+use crate::sending::Phase;
 use crate::settings::{Protocol, Settings};
 use crate::time::Moment;
 use crate::wire::Wire;
-use wirewool_proto::http::head::Head;
-use wirewool_proto::http::request::Request;
-use wirewool_proto::http::response::{Exchange, Response, bad_request_page};
-use wirewool_proto::websocket::receiver::{self, Receiver};
-use wirewool_proto::websocket::violation::Violation;
-use wirewool_proto::websocket::{close, frame, handshake};
-
-/// After so many messages of one batch the clock is read.
-const MESSAGES_PER_LOOK: u32 = 32;
+use wirewool_proto::http::response::Response;
+use wirewool_proto::websocket::receiver::Receiver;
+use wirewool_proto::websocket::{close, frame};
 
 /// The receiving half of a connection.
 #[derive(Debug)]
-enum Receiving {
+pub(crate) enum Receiving {
     /// No connection, or one of which nothing more is looked at.
     Over,
     /// Bytes without a meaning.
@@ -29,7 +25,7 @@ enum Receiving {
     /// Requests. Between two of them nothing is kept.
     Http(Option<Box<Incoming>>),
     /// A request was handed out; what came behind it waits for the answer.
-    Waiting(Option<Box<Vec<u8>>>),
+    Waiting(Vec<u8>),
     /// Frames.
     WebSocket(Receiver),
 }
@@ -48,8 +44,8 @@ pub enum Target<'a> {
 /// All connections of one loop.
 #[derive(Debug)]
 pub struct Hub {
-    receiving: Vec<Receiving>,
-    out: Outbound,
+    pub(crate) receiving: Vec<Receiving>,
+    pub(crate) out: Outbound,
     free: Vec<u32>,
 }
 
@@ -314,7 +310,7 @@ impl Hub {
         let before = std::mem::replace(&mut self.receiving[row as usize], next);
         self.out.reading(row, true, wire);
         match before {
-            Receiving::Waiting(Some(mut held)) => self.process(row, &mut held, wire, handler),
+            Receiving::Waiting(mut held) => self.process(row, &mut held, wire, handler),
             _ => Verdict::Handled,
         }
     }
@@ -327,7 +323,7 @@ impl Hub {
                 Receiving::Http(_) => self.http(row, input, wire, handler),
                 Receiving::Raw => self.deliver(row, Event::Received(input), wire, handler),
                 Receiving::Waiting(held) => {
-                    held.get_or_insert_default().extend_from_slice(input);
+                    held.extend_from_slice(input);
                     Verdict::Handled
                 }
                 Receiving::Over => Verdict::Handled,
@@ -340,201 +336,13 @@ impl Hub {
         }
     }
 
-    #[cold]
-    #[inline(never)]
-    fn http(&mut self, row: u32, input: &mut [u8], wire: &mut dyn Wire, handler: &mut dyn Handler) -> Verdict {
-        let mut at = 0;
-        while at < input.len() {
-            let Receiving::Http(state) = &mut self.receiving[row as usize] else { return Verdict::Handled };
-            let mut incoming = state.take().unwrap_or_else(|| Box::new(Incoming::new(&self.out.settings)));
-            let step = incoming.next(&input[at..]).and_then(|(used, step)| {
-                at += used;
-                match step {
-                    Step::Head(head) => self.head(row, head, &mut incoming, wire),
-                    step => Ok(step),
-                }
-            });
-            match step {
-                Ok(Step::Request(request)) => return self.hand_out(row, request, &input[at..], wire, handler),
-                Ok(_) => {}
-                Err(error) => {
-                    self.refuse(row, &Response::new(error.status()).body(format!("{error}\n")), wire);
-                    return Verdict::Handled;
-                }
-            }
-            if self.out.rows[row as usize].phase != Phase::Open {
-                return Verdict::Handled;
-            }
-            if !incoming.is_empty() {
-                self.receiving[row as usize] = Receiving::Http(Some(incoming));
-            }
-        }
-        if let Receiving::Http(Some(incoming)) = &self.receiving[row as usize]
-            && (incoming.has_head() || self.out.deadlines.wait(row) != Some(Wait::Head))
-        {
-            self.out.deadlines.set(row, Wait::Head, self.out.now);
-        }
-        Verdict::Handled
-    }
-
-    /// A head is complete: what is to be done about it, before its body?
-    fn head(&mut self, row: u32, head: Head, incoming: &mut Incoming, wire: &mut dyn Wire) -> Result<Step, BadRequest> {
-        let websocket = self.out.settings.protocol == Protocol::WebSocket;
-        if websocket && handshake::is_upgrade(&head) {
-            let checked = if self.out.settings.own_handshake {
-                handshake::check_bodiless(&head)
-            } else {
-                handshake::check(&head)
-            };
-            if let Err(refusal) = checked {
-                self.refuse(row, &refusal.response(), wire);
-                return Ok(Step::More);
-            }
-            return Ok(Step::Request(Request { head, body: Vec::new() }));
-        }
-        if !self.out.settings.requests {
-            self.refuse(row, &bad_request_page(), wire);
-            return Ok(Step::More);
-        }
-        let expects_continue = head.expects_continue();
-        match incoming.expect_body(head, &self.out.settings)? {
-            Some(request) => Ok(Step::Request(request)),
-            None => {
-                if expects_continue {
-                    let _ = self.out.queue(row, b"HTTP/1.1 100 Continue\r\n\r\n", wire);
-                }
-                Ok(Step::More)
-            }
-        }
-    }
-
-    /// A request goes to the handler; what came behind it waits.
-    fn hand_out(
+    pub(crate) fn deliver(
         &mut self,
         row: u32,
-        request: Request,
-        behind: &[u8],
+        event: Event<'_>,
         wire: &mut dyn Wire,
         handler: &mut dyn Handler,
     ) -> Verdict {
-        let held = (!behind.is_empty()).then(|| Box::new(behind.to_vec()));
-        self.receiving[row as usize] = Receiving::Waiting(held);
-        let sending = &mut self.out.rows[row as usize];
-        sending.waiting = true;
-        self.out.deadlines.clear(row);
-        let websocket = self.out.settings.protocol == Protocol::WebSocket && handshake::is_upgrade(&request.head);
-        if !websocket {
-            return self.deliver(row, Event::Request(request), wire, handler);
-        }
-        sending.status = if self.out.settings.own_handshake { Status::OwnHandshake } else { Status::Upgrading };
-        self.out.deadlines.set(row, Wait::Handshake, self.out.now);
-        self.deliver(row, Event::Upgrade(request), wire, handler)
+        frames::deliver(&mut self.out, row, event, wire, handler)
     }
-
-    /// Answers in the handler's stead, and closes.
-    fn refuse(&mut self, row: u32, response: &Response, wire: &mut dyn Wire) {
-        let mut bytes = Vec::new();
-        let exchange = Exchange { request_is_head: false, keep_alive: false };
-        response.encode(exchange, wire.time_of_day(), &mut bytes).expect("the hub's own answers are well-formed");
-        let _ = self.out.queue(row, &bytes, wire);
-        self.out.close(row, true, wire);
-    }
-
-    fn deliver(&mut self, row: u32, event: Event<'_>, wire: &mut dyn Wire, handler: &mut dyn Handler) -> Verdict {
-        deliver(&mut self.out, row, event, wire, handler)
-    }
-}
-
-#[inline]
-fn deliver(out: &mut Outbound, row: u32, event: Event<'_>, wire: &mut dyn Wire, handler: &mut dyn Handler) -> Verdict {
-    let Some(fd) = out.rows[row as usize].fd else { return Verdict::Handled };
-    handler.handle(fd, event, &mut Outgoing { out, wire })
-}
-
-/// The hot loop: every frame of one read.
-#[inline]
-fn websocket(
-    receiver: &mut Receiver,
-    out: &mut Outbound,
-    row: u32,
-    input: &mut [u8],
-    wire: &mut dyn Wire,
-    handler: &mut dyn Handler,
-) -> Verdict {
-    let (mut at, end, mut count) = (0, input.len(), 0u32);
-    while at < end && out.rows[row as usize].phase == Phase::Open {
-        let verdict = match receiver.next(&mut input[at..], out.settings.message_bytes_max, &mut out.spares.pool) {
-            Ok(None) => break,
-            Ok(Some((used, event))) => {
-                at += used;
-                out.more = at < end;
-                deliver_frame(out, row, event, wire, handler)
-            }
-            Err(violation) => broken(out, row, violation, wire, handler),
-        };
-        receiver.recycle(&mut out.spares.pool);
-        if verdict == Verdict::Stop {
-            return Verdict::Stop;
-        }
-        count += 1;
-        if count.is_multiple_of(MESSAGES_PER_LOOK) {
-            out.flush_if_late(wire);
-        }
-    }
-    Verdict::Handled
-}
-
-#[inline]
-fn deliver_frame(
-    out: &mut Outbound,
-    row: u32,
-    event: receiver::Event<'_>,
-    wire: &mut dyn Wire,
-    handler: &mut dyn Handler,
-) -> Verdict {
-    let event = match event {
-        receiver::Event::Message(message) => Event::Message(message),
-        receiver::Event::Ping(payload) if out.settings.ping_events => Event::Ping(payload),
-        receiver::Event::Ping(payload) => {
-            out.pong(row, payload, wire);
-            return Verdict::Handled;
-        }
-        receiver::Event::Pong(payload) if out.settings.pong_events => Event::Pong(payload),
-        receiver::Event::Pong(_) => return Verdict::Handled,
-        receiver::Event::Close(payload) => {
-            return ending(out, row, payload.to_vec(), Ending::CloseFrame(payload), wire, handler);
-        }
-    };
-    deliver(out, row, event, wire, handler)
-}
-
-#[cold]
-fn broken(
-    out: &mut Outbound,
-    row: u32,
-    violation: Violation,
-    wire: &mut dyn Wire,
-    handler: &mut dyn Handler,
-) -> Verdict {
-    let farewell = close::payload(violation.close_code(), "");
-    ending(out, row, farewell, Ending::Violation(violation), wire, handler)
-}
-
-/// The peer ended it. What came before may still be answered; then the close frame goes out.
-#[cold]
-fn ending(
-    out: &mut Outbound,
-    row: u32,
-    farewell: Vec<u8>,
-    ending: Ending<'_>,
-    wire: &mut dyn Wire,
-    handler: &mut dyn Handler,
-) -> Verdict {
-    out.begin_ending(row, farewell);
-    let verdict = deliver(out, row, Event::Ending(ending), wire, handler);
-    if verdict == Verdict::Handled {
-        // Not there any more when the handler closed it.
-        let _ = out.finish(row, wire);
-    }
-    verdict
 }

@@ -1,19 +1,25 @@
 //! Many connections, pure: who is connected, in what state, what is owed to whom, and until when.
 //!
-//! * [`hub`]: bytes of a connection become [`event`]s for a handler; [`command`]s become bytes.
-//! * [`outbound`], [`outbox`]: the sending halves.
+//! * [`hub`]: bytes of a connection become [`event`]s for a handler; [`command`]s become bytes. `requests`,
+//!   `incoming` and `frames` are its receiving halves.
+//! * [`outbound`], [`outbox`], `sending`: the sending halves; `closing`: how they end; `directory`: by fd.
 //! * [`deadlines`]: until when a connection may keep the server waiting.
 //! * [`wire`]: the way out, lent by the engine; [`settings`]: the limits.
 #![forbid(unsafe_code)]
 
+mod closing;
 pub mod command;
 pub mod deadlines;
+mod directory;
 pub mod event;
 pub mod fd;
+mod frames;
 pub mod hub;
 mod incoming;
 pub mod outbound;
 pub mod outbox;
+mod requests;
+mod sending;
 pub mod settings;
 pub mod time;
 pub mod wire;

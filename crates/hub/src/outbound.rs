@@ -2,14 +2,14 @@
 
 use crate::command::{After, Command, Info, Outlet, Push, Refused};
 use crate::deadlines::{Deadlines, Wait};
-use crate::event::{Closed, Status};
+use crate::directory::Directory;
+use crate::event::Status;
 use crate::fd::{Fd, Place};
-use crate::outbox::{BATCH_BYTES_MAX, Flushed, Outbox, Spares};
-use crate::settings::{DISCARD_BYTES_MAX, Settings};
+use crate::outbox::{BATCH_BYTES_MAX, Flushed, Spares};
+use crate::sending::{Phase, Sending};
+use crate::settings::Settings;
 use crate::time::Moment;
 use crate::wire::{Interest, Wire};
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
 use wirewool_proto::websocket::close;
 use wirewool_proto::websocket::frame::{self, CONTROL_BYTES_MAX, Opcode};
 use wirewool_proto::websocket::message::Payload;
@@ -21,118 +21,12 @@ const THROUGH_BYTES_MIN: usize = 8 << 10;
 /// How long bytes may wait for the end of their batch.
 const BATCH_MS_MAX: u64 = 1;
 
-/// The life of a connection, seen from its sending half.
-///
-/// ```text
-/// Free ─► Open ─┬─► Ending ─► Closing ─► Draining ─► Gone ─► Free
-///               └───────────────┘ │                   ▲
-///                 (any of them)   └── peer is done ───┘
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Phase {
-    /// No connection.
-    Free,
-    /// Everything is accepted.
-    Open,
-    /// The peer ended it: nothing more is received, what was received may be answered.
-    Ending,
-    /// Nothing more is accepted; what is owed goes out.
-    Closing,
-    /// All is sent and the peer knows; what it still sends is thrown away until it ends as well.
-    Draining,
-    /// The socket is closed; the handler does not know it yet.
-    Gone,
-}
-
-#[derive(Debug)]
-pub(crate) struct Sending {
-    pub(crate) fd: Option<Fd>,
-    pub(crate) generation: u32,
-    pub(crate) phase: Phase,
-    pub(crate) status: Status,
-    sequence: Sequence,
-    interest: Interest,
-    dirty: bool,
-    /// A request was handed out, its answer is owed.
-    pub(crate) waiting: bool,
-    closed_by_server: bool,
-    /// The handler was told, or is about to be.
-    ended: bool,
-    /// The handler is done with it.
-    forgotten: bool,
-    /// The peer ended its stream.
-    eof: bool,
-    discarded: u32,
-    outbox: Outbox,
-    /// Whole messages that wait for the end of a fragmented one.
-    held: Option<Box<Vec<u8>>>,
-    /// The close frame that answers the peer's ending.
-    farewell: Option<Box<Vec<u8>>>,
-    opened_at: Moment,
-    pub(crate) received_at: Moment,
-    sent_at: Moment,
-}
-
-impl Sending {
-    fn free(generation: u32) -> Sending {
-        Sending {
-            fd: None,
-            generation,
-            phase: Phase::Free,
-            status: Status::Plain,
-            sequence: Sequence::Between,
-            interest: Interest { read: true, write: false },
-            dirty: false,
-            waiting: false,
-            closed_by_server: false,
-            ended: false,
-            forgotten: false,
-            eof: false,
-            discarded: 0,
-            outbox: Outbox::default(),
-            held: None,
-            farewell: None,
-            opened_at: Moment(0),
-            received_at: Moment(0),
-            sent_at: Moment(0),
-        }
-    }
-
-    fn place(&self, row: u32) -> Place {
-        Place { row, generation: self.generation }
-    }
-
-    fn owed(&self) -> usize {
-        self.outbox.owed() + self.held.as_ref().map_or(0, |held| held.len())
-    }
-}
-
-/// Fds are counted by the server itself: nobody can choose them, one multiplication spreads them.
-#[derive(Debug, Default, Clone)]
-struct FdHasher(u64);
-
-impl Hasher for FdHasher {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.write_u64(u64::from(*byte));
-        }
-    }
-
-    fn write_u64(&mut self, number: u64) {
-        self.0 = (self.0 ^ number).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(32);
-    }
-}
-
 /// All sending halves of a loop, and what is to be done about them at the end of the pass.
 #[derive(Debug)]
 pub(crate) struct Outbound {
     pub(crate) settings: Settings,
     pub(crate) rows: Vec<Sending>,
-    directory: HashMap<Fd, u32, BuildHasherDefault<FdHasher>>,
+    pub(crate) directory: Directory,
     pub(crate) deadlines: Deadlines,
     pub(crate) spares: Spares,
     /// The time of the pass.
@@ -157,7 +51,7 @@ impl Outbound {
         Outbound {
             settings,
             rows: Vec::new(),
-            directory: HashMap::default(),
+            directory: Directory::default(),
             deadlines: Deadlines::new(durations_ms),
             spares: Spares::default(),
             now: Moment(0),
@@ -222,9 +116,8 @@ impl Outbound {
         let header = frame::encode(opcode, fin, 0, len, None);
         check_room(sending.owed(), header.bytes().len() + len, self.settings.outbox_bytes_max)?;
         if sending.sequence.admit(opcode, fin)? == Admission::Later {
-            let held = sending.held.get_or_insert_default();
-            held.extend_from_slice(header.bytes());
-            held.extend_from_slice(payload.bytes());
+            sending.held.extend_from_slice(header.bytes());
+            sending.held.extend_from_slice(payload.bytes());
             return Ok(());
         }
         if len >= THROUGH_BYTES_MIN && !sending.outbox.has_backlog() {
@@ -249,9 +142,8 @@ impl Outbound {
     /// A fragmented message is finished: what waited for that goes out.
     fn release_held(&mut self, row: u32, wire: &mut dyn Wire) {
         let sending = &mut self.rows[row as usize];
-        if sending.sequence == Sequence::Between
-            && let Some(held) = sending.held.take()
-        {
+        if sending.sequence == Sequence::Between && !sending.held.is_empty() {
+            let held = std::mem::take(&mut sending.held);
             sending.outbox.append([&held, &[]], &mut self.spares);
             self.send_soon(row, wire);
         }
@@ -315,145 +207,6 @@ impl Outbound {
         Ok(())
     }
 
-    fn disconnect(&mut self, row: u32, payload: &[u8], wire: &mut dyn Wire) -> Result<(), Refused> {
-        let sending = &mut self.rows[row as usize];
-        if !matches!(sending.phase, Phase::Open | Phase::Ending) {
-            return Err(Refused::Closing);
-        }
-        if sending.status != Status::Active {
-            return Err(Refused::NotWebSocket);
-        }
-        sending.status = Status::Closing;
-        self.farewell(row, payload);
-        self.close(row, true, wire);
-        Ok(())
-    }
-
-    /// The peer ended it: `payload` is what the close frame will say once the handler is done.
-    pub(crate) fn begin_ending(&mut self, row: u32, payload: Vec<u8>) {
-        let sending = &mut self.rows[row as usize];
-        sending.phase = Phase::Ending;
-        sending.farewell = Some(Box::new(payload));
-    }
-
-    pub(crate) fn finish(&mut self, row: u32, wire: &mut dyn Wire) -> Result<(), Refused> {
-        let sending = &mut self.rows[row as usize];
-        if sending.phase != Phase::Ending {
-            return Err(Refused::Closing);
-        }
-        if let Some(payload) = sending.farewell.take() {
-            self.farewell(row, &payload);
-        }
-        self.close(row, false, wire);
-        Ok(())
-    }
-
-    /// Puts the close frame behind everything, a fragmented message that will never be finished included.
-    fn farewell(&mut self, row: u32, payload: &[u8]) {
-        let header = frame::encode(Opcode::Close, true, 0, payload.len(), None);
-        let sending = &mut self.rows[row as usize];
-        if let Some(held) = sending.held.take()
-            && sending.sequence == Sequence::Between
-        {
-            sending.outbox.append([&held, &[]], &mut self.spares);
-        }
-        sending.outbox.append([header.bytes(), payload], &mut self.spares);
-    }
-
-    /// Nothing more is accepted: what is owed goes out, then the connection ends.
-    pub(crate) fn close(&mut self, row: u32, by_server: bool, wire: &mut dyn Wire) {
-        let sending = &mut self.rows[row as usize];
-        if !matches!(sending.phase, Phase::Open | Phase::Ending) {
-            return;
-        }
-        sending.phase = Phase::Closing;
-        sending.waiting = false;
-        sending.closed_by_server = by_server;
-        self.end(row);
-        let sending = &mut self.rows[row as usize];
-        let place = sending.place(row);
-        let flushed = sending.outbox.flush(place, wire, &mut self.spares);
-        if flushed == Flushed::Blocked {
-            self.deadlines.set(row, Wait::Flush, self.now);
-        }
-        self.after_send(row, flushed, wire);
-    }
-
-    /// The peer ended its stream.
-    pub(crate) fn end_of_stream(&mut self, row: u32, wire: &mut dyn Wire) {
-        let sending = &mut self.rows[row as usize];
-        sending.eof = true;
-        match sending.phase {
-            Phase::Open | Phase::Ending => self.close(row, false, wire),
-            Phase::Draining => return self.gone(row, wire),
-            _ => {}
-        }
-        self.reading(row, false, wire);
-    }
-
-    /// What a closing peer sent is thrown away, up to a limit.
-    pub(crate) fn discard(&mut self, row: u32, n: usize, wire: &mut dyn Wire) {
-        let sending = &mut self.rows[row as usize];
-        sending.discarded = sending.discarded.saturating_add(n as u32);
-        if sending.discarded as usize > DISCARD_BYTES_MAX {
-            match sending.phase {
-                Phase::Draining => self.gone(row, wire),
-                _ => self.reading(row, false, wire),
-            }
-        }
-    }
-
-    /// Nothing can be sent or received any more.
-    pub(crate) fn gone(&mut self, row: u32, wire: &mut dyn Wire) {
-        let sending = &mut self.rows[row as usize];
-        if matches!(sending.phase, Phase::Free | Phase::Gone) {
-            return;
-        }
-        sending.phase = Phase::Gone;
-        sending.waiting = false;
-        sending.outbox = Outbox::default();
-        (sending.held, sending.farewell) = (None, None);
-        wire.close(sending.place(row));
-        self.deadlines.clear(row);
-        self.end(row);
-        self.free_if_done(row);
-    }
-
-    /// The handler will be told, once.
-    fn end(&mut self, row: u32) {
-        let sending = &mut self.rows[row as usize];
-        if !std::mem::replace(&mut sending.ended, true) {
-            self.ended.push(row);
-        }
-    }
-
-    pub(crate) fn closed(&self, row: u32) -> Closed {
-        let sending = &self.rows[row as usize];
-        Closed { by_server: sending.closed_by_server, status: sending.status }
-    }
-
-    /// The handler is done with it: its fd is unknown from now on.
-    pub(crate) fn forget(&mut self, row: u32, wire: &mut dyn Wire) -> Result<(), Refused> {
-        let sending = &mut self.rows[row as usize];
-        if !sending.ended || std::mem::replace(&mut sending.forgotten, true) {
-            return Err(Refused::Unknown);
-        }
-        if let Some(fd) = sending.fd.take() {
-            self.directory.remove(&fd);
-            wire.released(fd);
-        }
-        self.free_if_done(row);
-        Ok(())
-    }
-
-    fn free_if_done(&mut self, row: u32) {
-        let sending = &mut self.rows[row as usize];
-        if sending.phase == Phase::Gone && sending.forgotten {
-            *sending = Sending::free(sending.generation.wrapping_add(1));
-            self.freed.push(row);
-        }
-    }
-
     /// Sends what was just appended: now, or with the last message of its batch.
     #[inline]
     fn send_soon(&mut self, row: u32, wire: &mut dyn Wire) {
@@ -508,7 +261,7 @@ impl Outbound {
         self.after_send(row, flushed, wire);
     }
 
-    fn after_send(&mut self, row: u32, flushed: Flushed, wire: &mut dyn Wire) {
+    pub(crate) fn after_send(&mut self, row: u32, flushed: Flushed, wire: &mut dyn Wire) {
         let sending = &self.rows[row as usize];
         let Interest { read, .. } = sending.interest;
         match (flushed, sending.phase) {
@@ -579,6 +332,7 @@ impl Outbound {
             received_at: sending.received_at,
             sent_at: sending.sent_at,
             owed_bytes: sending.owed(),
+            open: matches!(sending.phase, Phase::Open | Phase::Ending),
         })
     }
 

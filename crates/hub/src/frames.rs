@@ -1,0 +1,112 @@
+//! The frames of one read: messages go to the handler, pings are answered, and a peer that ends it is told so.
+
+use crate::event::{Ending, Event, Handler, Verdict};
+use crate::outbound::{Outbound, Outgoing};
+use crate::sending::Phase;
+use crate::wire::Wire;
+use wirewool_proto::websocket::close;
+use wirewool_proto::websocket::receiver::{self, Receiver};
+use wirewool_proto::websocket::violation::Violation;
+
+/// After so many messages of one batch the clock is read.
+const MESSAGES_PER_LOOK: u32 = 32;
+
+#[inline]
+pub(crate) fn deliver(
+    out: &mut Outbound,
+    row: u32,
+    event: Event<'_>,
+    wire: &mut dyn Wire,
+    handler: &mut dyn Handler,
+) -> Verdict {
+    let Some(fd) = out.rows[row as usize].fd else { return Verdict::Handled };
+    handler.handle(fd, event, &mut Outgoing { out, wire })
+}
+
+/// The hot loop: every frame of one read.
+#[inline]
+pub(crate) fn websocket(
+    receiver: &mut Receiver,
+    out: &mut Outbound,
+    row: u32,
+    input: &mut [u8],
+    wire: &mut dyn Wire,
+    handler: &mut dyn Handler,
+) -> Verdict {
+    let (mut at, end, mut count) = (0, input.len(), 0u32);
+    while at < end && out.rows[row as usize].phase == Phase::Open {
+        let verdict = match receiver.next(&mut input[at..], out.settings.message_bytes_max, &mut out.spares.pool) {
+            Ok(None) => break,
+            Ok(Some((used, event))) => {
+                at += used;
+                out.more = at < end;
+                deliver_frame(out, row, event, wire, handler)
+            }
+            Err(violation) => broken(out, row, violation, wire, handler),
+        };
+        receiver.recycle(&mut out.spares.pool);
+        if verdict == Verdict::Stop {
+            return Verdict::Stop;
+        }
+        count += 1;
+        if count.is_multiple_of(MESSAGES_PER_LOOK) {
+            out.flush_if_late(wire);
+        }
+    }
+    Verdict::Handled
+}
+
+#[inline]
+pub(crate) fn deliver_frame(
+    out: &mut Outbound,
+    row: u32,
+    event: receiver::Event<'_>,
+    wire: &mut dyn Wire,
+    handler: &mut dyn Handler,
+) -> Verdict {
+    let event = match event {
+        receiver::Event::Message(message) => Event::Message(message),
+        receiver::Event::Ping(payload) if out.settings.ping_events => Event::Ping(payload),
+        receiver::Event::Ping(payload) => {
+            out.pong(row, payload, wire);
+            return Verdict::Handled;
+        }
+        receiver::Event::Pong(payload) if out.settings.pong_events => Event::Pong(payload),
+        receiver::Event::Pong(_) => return Verdict::Handled,
+        receiver::Event::Close(payload) => {
+            return ending(out, row, payload.to_vec(), Ending::CloseFrame(payload), wire, handler);
+        }
+    };
+    deliver(out, row, event, wire, handler)
+}
+
+#[cold]
+pub(crate) fn broken(
+    out: &mut Outbound,
+    row: u32,
+    violation: Violation,
+    wire: &mut dyn Wire,
+    handler: &mut dyn Handler,
+) -> Verdict {
+    let farewell = close::payload(violation.close_code(), "");
+    ending(out, row, farewell, Ending::Violation(violation), wire, handler)
+}
+
+/// The peer ended it. What came before may still be answered; then the close frame goes out.
+#[cold]
+fn ending(
+    out: &mut Outbound,
+    row: u32,
+    farewell: Vec<u8>,
+    ending: Ending<'_>,
+    wire: &mut dyn Wire,
+    handler: &mut dyn Handler,
+) -> Verdict {
+    out.begin_ending(row, farewell);
+    let verdict = deliver(out, row, Event::Ending(ending), wire, handler);
+    if verdict == Verdict::Handled {
+        // Not there any more when the handler closed it.
+        let _ = out.finish(row, wire);
+    }
+    verdict
+}

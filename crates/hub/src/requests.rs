@@ -1,0 +1,120 @@
+//! The requests of one read: each goes to the handler once the one before it is answered; bad ones are refused.
+
+use crate::deadlines::Wait;
+use crate::event::{Event, Handler, Status, Verdict};
+use crate::hub::{Hub, Receiving};
+use crate::incoming::{BadRequest, Incoming, Step};
+use crate::sending::Phase;
+use crate::settings::Protocol;
+use crate::wire::Wire;
+use wirewool_proto::http::head::Head;
+use wirewool_proto::http::request::Request;
+use wirewool_proto::http::response::{Exchange, Response, bad_request_page};
+use wirewool_proto::websocket::handshake;
+
+impl Hub {
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn http(
+        &mut self,
+        row: u32,
+        input: &mut [u8],
+        wire: &mut dyn Wire,
+        handler: &mut dyn Handler,
+    ) -> Verdict {
+        let mut at = 0;
+        while at < input.len() {
+            let Receiving::Http(state) = &mut self.receiving[row as usize] else { return Verdict::Handled };
+            let mut incoming = state.take().unwrap_or_else(|| Box::new(Incoming::new(&self.out.settings)));
+            let step = incoming.next(&input[at..]).and_then(|(used, step)| {
+                at += used;
+                match step {
+                    Step::Head(head) => self.head(row, head, &mut incoming, wire),
+                    step => Ok(step),
+                }
+            });
+            match step {
+                Ok(Step::Request(request)) => return self.hand_out(row, request, &input[at..], wire, handler),
+                Ok(_) => {}
+                Err(error) => {
+                    self.refuse(row, &Response::new(error.status()).body(format!("{error}\n")), wire);
+                    return Verdict::Handled;
+                }
+            }
+            if self.out.rows[row as usize].phase != Phase::Open {
+                return Verdict::Handled;
+            }
+            if !incoming.is_empty() {
+                self.receiving[row as usize] = Receiving::Http(Some(incoming));
+            }
+        }
+        if let Receiving::Http(Some(incoming)) = &self.receiving[row as usize]
+            && (incoming.has_head() || self.out.deadlines.wait(row) != Some(Wait::Head))
+        {
+            self.out.deadlines.set(row, Wait::Head, self.out.now);
+        }
+        Verdict::Handled
+    }
+
+    /// A head is complete: what is to be done about it, before its body?
+    fn head(&mut self, row: u32, head: Head, incoming: &mut Incoming, wire: &mut dyn Wire) -> Result<Step, BadRequest> {
+        let websocket = self.out.settings.protocol == Protocol::WebSocket;
+        if websocket && handshake::is_upgrade(&head) {
+            let checked = if self.out.settings.own_handshake {
+                handshake::check_bodiless(&head)
+            } else {
+                handshake::check(&head)
+            };
+            if let Err(refusal) = checked {
+                self.refuse(row, &refusal.response(), wire);
+                return Ok(Step::More);
+            }
+            return Ok(Step::Request(Request { head, body: Vec::new() }));
+        }
+        if !self.out.settings.requests {
+            self.refuse(row, &bad_request_page(), wire);
+            return Ok(Step::More);
+        }
+        let expects_continue = head.expects_continue();
+        match incoming.expect_body(head, &self.out.settings)? {
+            Some(request) => Ok(Step::Request(request)),
+            None => {
+                if expects_continue {
+                    let _ = self.out.queue(row, b"HTTP/1.1 100 Continue\r\n\r\n", wire);
+                }
+                Ok(Step::More)
+            }
+        }
+    }
+
+    /// A request goes to the handler; what came behind it waits.
+    fn hand_out(
+        &mut self,
+        row: u32,
+        request: Request,
+        behind: &[u8],
+        wire: &mut dyn Wire,
+        handler: &mut dyn Handler,
+    ) -> Verdict {
+        self.receiving[row as usize] = Receiving::Waiting(behind.to_vec());
+        let sending = &mut self.out.rows[row as usize];
+        sending.waiting = true;
+        self.out.deadlines.clear(row);
+        let websocket = self.out.settings.protocol == Protocol::WebSocket && handshake::is_upgrade(&request.head);
+        if !websocket {
+            return self.deliver(row, Event::Request(request), wire, handler);
+        }
+        sending.status = if self.out.settings.own_handshake { Status::OwnHandshake } else { Status::Upgrading };
+        self.out.deadlines.set(row, Wait::Handshake, self.out.now);
+        self.deliver(row, Event::Upgrade(request), wire, handler)
+    }
+
+    /// Answers in the handler's stead, and closes.
+    pub(crate) fn refuse(&mut self, row: u32, response: &Response, wire: &mut dyn Wire) {
+        let mut bytes = Vec::new();
+        let exchange = Exchange { request_is_head: false, keep_alive: false };
+        response.encode(exchange, wire.time_of_day(), &mut bytes).expect("the hub's own answers are well-formed");
+        let _ = self.out.queue(row, &bytes, wire);
+        self.out.close(row, true, wire);
+    }
+}
