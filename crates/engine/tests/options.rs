@@ -5,6 +5,9 @@ use std::fs;
 use std::path::Path;
 use wirewool_engine::options;
 
+/// How much of the first difference is shown.
+const SHOWN_CHARS: usize = 80;
+
 #[test]
 fn the_page_is_the_table() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/options.md");
@@ -13,15 +16,14 @@ fn the_page_is_the_table() {
         fs::write(&path, &wanted).expect("docs/options.md can be written");
     }
     let found = fs::read_to_string(&path).unwrap_or_default();
-    let differs = wanted.lines().zip(found.lines().chain(std::iter::repeat(""))).position(|(want, have)| want != have);
-    if found != wanted {
-        let line = differs.unwrap_or_else(|| wanted.lines().count());
-        panic!(
-            "docs/options.md:{}: not what crates/engine/src/options.rs says\n  found:  {}\n  wanted: {}\n\
-             write the page anew: UPDATE=1 cargo test -p wirewool-engine --test options",
-            line + 1,
-            found.lines().nth(line).unwrap_or("nothing"),
-            wanted.lines().nth(line).unwrap_or("nothing"),
-        );
-    }
+    let same = wanted.chars().zip(found.chars()).take_while(|(want, have)| want == have).count();
+    let line = wanted.chars().take(same).filter(|character| *character == '\n').count() + 1;
+    let rest = |page: &str| page.chars().skip(same).take(SHOWN_CHARS).collect::<String>();
+    assert!(
+        found == wanted,
+        "docs/options.md:{line}: not what crates/engine/src/options.rs says\n  found:  {:?}\n  wanted: {:?}\n\
+         write the page anew: UPDATE=1 cargo test -p wirewool-engine --test options",
+        rest(&found),
+        rest(&wanted),
+    );
 }
