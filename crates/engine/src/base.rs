@@ -53,8 +53,7 @@ fn serve(
     let worker = seat.worker;
     let shared = &server.shared;
     let settings = config.settings(Protocol::WebSocket, handlers.request.is_some(), false);
-    let mut reactor =
-        Reactor::new(config, settings, listener, shared.table.clone(), shared.doorbells.clone(), worker)?;
+    let mut reactor = Reactor::new(config, settings, listener, shared.table.clone(), shared.doorbells.clone(), worker)?;
     reactor.watch_signals(&seat.signals)?;
     shared.table.attach(worker, getpid());
     dispatch::enter(server, worker, true);

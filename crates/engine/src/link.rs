@@ -20,9 +20,7 @@ impl Errand {
     /// A copy of what a command carries; commands that only answer events are never sent from elsewhere.
     pub(crate) fn from_command(command: Command<'_>) -> Option<Errand> {
         Some(match command {
-            Command::Push(Push { opcode, payload, .. }) => {
-                Errand::Push { opcode, payload: payload.bytes().to_vec() }
-            }
+            Command::Push(Push { opcode, payload, .. }) => Errand::Push { opcode, payload: payload.bytes().to_vec() },
             Command::Send(bytes) => Errand::Send(bytes.to_vec()),
             Command::Disconnect { code, reason } => Errand::Disconnect { code, reason: reason.to_owned() },
             Command::Close { reset } => Errand::Close { reset },

@@ -1,6 +1,6 @@
 //! The socket that all workers accept from.
 
-use rustix::fd::OwnedFd;
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -23,11 +23,11 @@ impl BindError {
     }
 }
 
-/// A bound TCP socket.
+/// A bound stream socket.
 #[derive(Debug, Clone)]
 pub struct Listener {
     socket: Arc<OwnedFd>,
-    address: SocketAddr,
+    address: Option<SocketAddr>,
 }
 
 impl Listener {
@@ -48,18 +48,31 @@ impl Listener {
         result.map_err(fail)
     }
 
+    /// Takes over a stream socket that is bound already.
+    ///
+    /// # Errors
+    /// It is no socket.
+    pub fn adopt(socket: OwnedFd) -> io::Result<Listener> {
+        let socket = Socket::from(socket);
+        socket.set_nonblocking(true)?;
+        let address = socket.local_addr()?.as_socket();
+        Ok(Listener { socket: Arc::new(OwnedFd::from(socket)), address })
+    }
+
     /// Lets connections come; `backlog` of them may wait.
     ///
     /// # Errors
     /// Those of listen(2).
     pub fn listen(&self, backlog: i32, nodelay: bool) -> io::Result<()> {
         // Linux hands TCP_NODELAY on to the accepted sockets: one call instead of one for each.
-        rustix::net::sockopt::set_tcp_nodelay(&*self.socket, nodelay)?;
+        if self.address.is_some() {
+            rustix::net::sockopt::set_tcp_nodelay(&*self.socket, nodelay)?;
+        }
         Ok(rustix::net::listen(&*self.socket, backlog)?)
     }
 
-    /// Where it is bound, with the port that was taken.
-    pub fn address(&self) -> SocketAddr {
+    /// Where it is bound, with the port that was taken; none if that is no address of the internet.
+    pub fn address(&self) -> Option<SocketAddr> {
         self.address
     }
 
@@ -70,13 +83,17 @@ impl Listener {
 
 fn bind(address: SocketAddr) -> io::Result<Listener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    socket.set_nonblocking(true)?;
     // A restart must not wait for the last connections' time to pass.
     socket.set_reuse_address(true)?;
     if address.is_ipv6() {
         socket.set_only_v6(false)?;
     }
     socket.bind(&address.into())?;
-    let bound = socket.local_addr()?.as_socket().unwrap_or(address);
-    Ok(Listener { socket: Arc::new(OwnedFd::from(socket)), address: bound })
+    Listener::adopt(OwnedFd::from(socket))
+}
+
+impl AsFd for Listener {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
 }

@@ -35,6 +35,8 @@ pub enum Role {
 pub struct Seat {
     /// Its number, from 0; its successor has the same.
     pub worker: usize,
+    /// Another worker had this place before it.
+    pub successor: bool,
     /// Its signals: SIGTERM asks it to end.
     pub signals: Signals,
 }
@@ -47,6 +49,8 @@ struct Slot {
     due: Instant,
     /// How many died at once, one after the other.
     deaths: u32,
+    /// There was one before.
+    used: bool,
 }
 
 /// Forks the workers and watches them.
@@ -69,7 +73,7 @@ impl Manager {
         // A reload comes with a later version; until then it must not kill the server.
         signals.ignore(&[Signal::Hup, Signal::Pipe, Signal::Usr1, Signal::Usr2])?;
         let now = Instant::now();
-        let slots = (0..workers).map(|_| Slot { pid: None, started: now, due: now, deaths: 0 }).collect();
+        let slots = (0..workers).map(|_| Slot { pid: None, started: now, due: now, deaths: 0, used: false }).collect();
         Ok(Manager { table, slots, signals, max_wait, kill_at: None })
     }
 
@@ -119,6 +123,7 @@ impl Manager {
                 Ok(Fork::Parent(pid)) => {
                     slot.pid = Some(pid);
                     slot.started = now;
+                    slot.used = true;
                 }
                 Err(error) if first => {
                     self.kill_rest();
@@ -134,11 +139,12 @@ impl Manager {
     }
 
     fn into_worker(self, worker: usize) -> io::Result<Seat> {
+        let successor = self.slots[worker].used;
         let mut signals = self.signals;
         signals.release(&[Signal::Chld]);
         // The terminal's ^C goes to all processes: the master ends them in order.
         signals.ignore(&[Signal::Int])?;
-        Ok(Seat { worker, signals })
+        Ok(Seat { worker, successor, signals })
     }
 
     /// Waits for a signal, for the doorbell, or until something is due; did the doorbell ring?
@@ -180,7 +186,9 @@ impl Manager {
             slot.due = now + pause;
             let pause_ms = pause.as_millis();
             match ended {
-                Ended::Exited(0) => tracing::info!("worker {worker} (pid {pid}) {ended}, another starts in {pause_ms} ms"),
+                Ended::Exited(0) => {
+                    tracing::info!("worker {worker} (pid {pid}) {ended}, another starts in {pause_ms} ms")
+                }
                 _ => tracing::error!("worker {worker} (pid {pid}) {ended}, another starts in {pause_ms} ms"),
             }
         }

@@ -296,6 +296,9 @@ pub const NOT_BUILT: &[&str] = &[
     "socket_dns_timeout", "socket_connect_timeout", "socket_timeout", "socket_read_timeout", "socket_recv_timeout",
     "socket_write_timeout", "socket_send_timeout", "enable_signalfd", "aio_core_worker_num", "aio_worker_num",
     "aio_max_wait_time", "aio_max_idle_time", "thread_num", "min_thread_num", "max_thread_num",
+    "iouring_entries", "iouring_workers", "iouring_flag", "http2_header_table_size", "http2_initial_window_size",
+    "http2_max_concurrent_streams", "http2_max_frame_size", "http2_max_header_list_size", "request_slowlog_file",
+    "request_slowlog_timeout", "websocket_serial",
 ];
 
 fn set_subprotocols(config: &mut Config, names: Vec<String>) -> bool {

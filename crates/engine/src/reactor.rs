@@ -93,8 +93,7 @@ impl Reactor {
         let sockets = Sockets::new(table.clone())?;
         sockets.poller.add(&doorbells[worker], DOORBELL, Flags::IN)?;
         let max_connection = config.max_connection;
-        let acceptor =
-            Acceptor::new(listener.socket(), LISTENER, table, doorbells.clone(), worker, max_connection);
+        let acceptor = Acceptor::new(listener.socket(), LISTENER, table, doorbells.clone(), worker, max_connection);
         acceptor.begin(&sockets.poller)?;
         let store = vec![0; BUFFER_BYTES + 128];
         let skew = store.as_ptr().align_offset(64) + BUFFER_SKEW;

@@ -213,10 +213,7 @@ impl Builder {
 
     /// A plain HTTP request came. Without this handler such requests get a 400 page.
     #[must_use]
-    pub fn on_request(
-        mut self,
-        handler: impl Fn(&Server, &Request) -> Response + Send + Sync + 'static,
-    ) -> Builder {
+    pub fn on_request(mut self, handler: impl Fn(&Server, &Request) -> Response + Send + Sync + 'static) -> Builder {
         self.handlers.request = Some(Box::new(handler));
         self
     }
@@ -234,10 +231,7 @@ impl Builder {
 
     /// A ping came; the handler owes the pong. Without this handler pings are answered by themselves.
     #[must_use]
-    pub fn on_ping<R: Outcome>(
-        mut self,
-        handler: impl Fn(&Server, Fd, &[u8]) -> R + Send + Sync + 'static,
-    ) -> Builder {
+    pub fn on_ping<R: Outcome>(mut self, handler: impl Fn(&Server, Fd, &[u8]) -> R + Send + Sync + 'static) -> Builder {
         self.config.ping_events = true;
         self.handlers.ping = Some(Box::new(move |server, fd, payload| handler(server, fd, payload).into_error()));
         self
@@ -245,10 +239,7 @@ impl Builder {
 
     /// A pong came.
     #[must_use]
-    pub fn on_pong<R: Outcome>(
-        mut self,
-        handler: impl Fn(&Server, Fd, &[u8]) -> R + Send + Sync + 'static,
-    ) -> Builder {
+    pub fn on_pong<R: Outcome>(mut self, handler: impl Fn(&Server, Fd, &[u8]) -> R + Send + Sync + 'static) -> Builder {
         self.config.pong_events = true;
         self.handlers.pong = Some(Box::new(move |server, fd, payload| handler(server, fd, payload).into_error()));
         self
@@ -329,7 +320,7 @@ impl Builder {
     /// # Errors
     /// None when it could not be: [`Builder::start`] says why.
     pub fn local_addr(&self) -> Option<SocketAddr> {
-        self.listener.as_ref().ok().map(Listener::address)
+        self.listener.as_ref().ok().and_then(Listener::address)
     }
 
     /// Serves until the server is told to end by SIGTERM, SIGINT or [`Server::shutdown`].
@@ -355,7 +346,8 @@ impl Builder {
         }
         config.check()?;
         let listener = listener?;
-        let descriptors = wirewool_ipc::process::raise_descriptor_limit().attempt("cannot read the descriptor limit")?;
+        let descriptors =
+            wirewool_ipc::process::raise_descriptor_limit().attempt("cannot read the descriptor limit")?;
         config.max_connection = config.max_connection.min(usize::try_from(descriptors).unwrap_or(usize::MAX));
         let table = Table::new(config.workers, config.max_connection).attempt("cannot map the connection table")?;
         let doorbells = (0..config.workers).map(|_| Doorbell::new()).collect::<io::Result<Vec<_>>>();
@@ -369,7 +361,9 @@ impl Builder {
         };
         let server = Server { shared: Arc::new(shared) };
         listener.listen(config.backlog, config.tcp_nodelay).attempt("cannot listen")?;
-        tracing::info!("listening on {} with {} workers", listener.address(), config.workers);
+        if let Some(address) = listener.address() {
+            tracing::info!("listening on {address} with {} workers", config.workers);
+        }
         match config.mode {
             Mode::Base => base::start(&server, &config, &listener, &Arc::new(handlers), &started),
             Mode::Thread => thread::start(&server, &config, &listener, &Arc::new(handlers), &started),

@@ -1,0 +1,267 @@
+//! Turns what happened to a connection into a call of the script's callback.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use wirewool_engine::config::Config;
+use wirewool_hub::command::{After, Command};
+use wirewool_hub::event::{Closed, Status};
+use wirewool_hub::fd::Fd;
+use wirewool_hub::settings::Protocol;
+use wirewool_proto::http::request::Request;
+use wirewool_proto::websocket::frame::Opcode;
+use wirewool_proto::websocket::handshake;
+
+use crate::callback::Callback;
+use crate::event::Event;
+use crate::exception;
+use crate::frame;
+use crate::guard::Stop;
+use crate::pack::flag;
+use crate::queue::Item;
+use crate::reply::{After as ReplyAfter, Context, Form};
+use crate::request::{Incoming, RequestState};
+use crate::response::{ResponseState, Sink};
+use crate::server::Server;
+use crate::worker::{finish_call, with};
+use crate::zend::object::Object;
+use crate::zend::value::{Owned, PhpString};
+
+/// The flags of a received frame: every client masks what it sends.
+const RECEIVED: u8 = flag::FIN | flag::MASK;
+
+/// The reactor id of a connection that the server itself has closed.
+const BY_SERVER: i64 = -1;
+
+/// Calls the callbacks of one server object.
+pub(crate) struct Dispatch {
+    server: Owned,
+    config: Arc<Config>,
+    protocol: Protocol,
+    worker: usize,
+}
+
+impl Dispatch {
+    pub(crate) fn new(server: Object<'_>, config: Arc<Config>, protocol: Protocol, worker: usize) -> Dispatch {
+        Dispatch { server: Owned::object(server), config, protocol, worker }
+    }
+
+    fn server(&self) -> Owned {
+        Owned::copy(&self.server)
+    }
+
+    fn callback(&self, event: Event) -> Option<std::rc::Rc<Callback>> {
+        self.server.as_object()?.state::<Server>()?.callback(event)
+    }
+
+    /// Calls the script's callback for `event`, if it has one.
+    ///
+    /// # Errors
+    /// It did not return: the worker is to end.
+    pub(crate) fn call<const N: usize>(&self, event: Event, mut arguments: [Owned; N]) -> Result<(), Stop> {
+        match self.callback(event) {
+            Some(callback) => finish_call(callback.call(&mut arguments)),
+            None => Ok(()),
+        }
+    }
+
+    /// Handles one item of the queue.
+    ///
+    /// # Errors
+    /// The worker is to end.
+    pub(crate) fn handle(&self, fd: Fd, item: Item) -> Result<(), Stop> {
+        if let Item::Closed(closed) = item {
+            return self.closed(fd, closed);
+        }
+        let Some(info) = with(|worker| worker.info(fd)).flatten() else { return Ok(()) };
+        // The script has closed it: what came before that, and was not looked at, is dropped.
+        if !info.open {
+            return Ok(());
+        }
+        match item {
+            Item::Frame(opcode, data) => self.frame(fd, opcode, data),
+            Item::Request(request) => self.request(fd, request),
+            Item::Upgrade(request) => self.upgrade(fd, request),
+            Item::Received(data) => {
+                let arguments = [self.server(), number(fd), self.reactor_id(), data.into()];
+                self.call(Event::Receive, arguments)
+            }
+            Item::Connected => self.call(Event::Connect, [self.server(), number(fd), self.reactor_id()]),
+            Item::CloseFrame(close) => {
+                if self.config.close_events {
+                    let close = close.as_ref().map(|(code, reason)| (*code, reason.as_bytes()));
+                    let frame = frame::create_close(fd.get() as i64, RECEIVED, close)?;
+                    self.call(Event::Message, [self.server(), frame])?;
+                }
+                finish(fd);
+                Ok(())
+            }
+            Item::Violated => {
+                finish(fd);
+                Ok(())
+            }
+            Item::Closed(_) => Ok(()),
+        }
+    }
+
+    fn reactor_id(&self) -> Owned {
+        Owned::long(self.worker as i64)
+    }
+
+    fn frame(&self, fd: Fd, opcode: Opcode, data: PhpString) -> Result<(), Stop> {
+        let frame = frame::create(fd.get() as i64, opcode, RECEIVED, data)?;
+        self.call(Event::Message, [self.server(), frame])
+    }
+
+    fn incoming(&self, fd: Fd, request: Request) -> Incoming {
+        let peer = with(|worker| {
+            let place = worker.info(fd)?.place;
+            worker.reactor().peer(place)
+        });
+        let peer = peer.flatten();
+        Incoming {
+            fd: fd.get() as i64,
+            request,
+            server_port: with(|worker| worker.port).unwrap_or(0),
+            remote_port: peer.map_or(0, |peer| peer.port()),
+            remote_addr: peer.map_or_else(String::new, |peer| peer.ip().to_canonical().to_string()),
+            time: SystemTime::now(),
+            parse_cookie: true,
+            parse_post: true,
+        }
+    }
+
+    fn request(&self, fd: Fd, request: Request) -> Result<(), Stop> {
+        let context = context(&request, Form::Plain);
+        let request = RequestState::create(self.incoming(fd, request))?;
+        let response = ResponseState::create(fd.get() as i64, context, Box::new(Answer(fd)))?;
+        self.call(Event::Request, [request, response])
+    }
+
+    fn upgrade(&self, fd: Fd, request: Request) -> Result<(), Stop> {
+        let own = self.callback(Event::Handshake).is_some();
+        let context = context(&request, Form::Handshake);
+        // The head is needed once more when the script has had the request.
+        let head = request.head.clone();
+        let request = RequestState::create(self.incoming(fd, request))?;
+        if own {
+            let response = ResponseState::create(fd.get() as i64, context, Box::new(Answer(fd)))?;
+            return self.call(Event::Handshake, [request, response]);
+        }
+        let mut extra = Vec::new();
+        if self.callback(Event::BeforeHandshakeResponse).is_some() {
+            let response = ResponseState::create(fd.get() as i64, context, Box::new(Answer(fd)))?;
+            let arguments = [self.server(), Owned::copy(&request), Owned::copy(&response)];
+            self.call(Event::BeforeHandshakeResponse, arguments)?;
+            if let Some(state) = response.as_object().and_then(Object::state::<ResponseState>) {
+                extra = state.take_lines();
+            }
+        }
+        let supported = self.config.subprotocols.iter().map(String::as_str);
+        let protocol = handshake::choose_protocol(&head, supported);
+        let mut bytes = Vec::new();
+        handshake::encode_acceptance(&head, protocol, &extra, &mut bytes);
+        let answer = Command::Answer { bytes: &bytes, after: After::Upgrade };
+        match with(|worker| worker.apply(fd, answer)) {
+            Some(Ok(())) => self.call(Event::Open, [self.server(), request]),
+            _ => Ok(()),
+        }
+    }
+
+    /// The end of a connection: tells the script, then the fd is free.
+    ///
+    /// # Errors
+    /// The worker is to end.
+    pub(crate) fn closed(&self, fd: Fd, closed: Closed) -> Result<(), Stop> {
+        let plain = self.protocol == Protocol::WebSocket && closed.status != Status::Active;
+        let event = match self.callback(Event::Disconnect) {
+            Some(_) if plain => Event::Disconnect,
+            _ => Event::Close,
+        };
+        let reactor_id = if closed.by_server { Owned::long(BY_SERVER) } else { self.reactor_id() };
+        let called = self.call(event, [self.server(), number(fd), reactor_id]);
+        with(|worker| worker.apply(fd, Command::Forget));
+        called
+    }
+}
+
+fn number(fd: Fd) -> Owned {
+    Owned::long(fd.get() as i64)
+}
+
+/// The handler is done with what ended the connection: the close frame may go out.
+fn finish(fd: Fd) {
+    // Refused when the script has closed it: then the close frame is out already.
+    with(|worker| worker.apply(fd, Command::Finish));
+}
+
+fn context(request: &Request, form: Form) -> Context {
+    Context {
+        version: request.head.version(),
+        keep_alive: request.head.keep_alive(),
+        head_only: request.head.method() == "HEAD",
+        form,
+    }
+}
+
+/// Where the answer to a request goes.
+struct Answer(Fd);
+
+impl Sink for Answer {
+    fn answer(&mut self, bytes: Vec<u8>, after: ReplyAfter) -> bool {
+        let after = match after {
+            ReplyAfter::More => After::More,
+            ReplyAfter::KeepAlive => After::KeepAlive,
+            ReplyAfter::Close => After::Close,
+            ReplyAfter::Upgrade => After::Upgrade,
+        };
+        let answer = Command::Answer { bytes: &bytes, after };
+        matches!(with(|worker| worker.apply(self.0, answer)), Some(Ok(())))
+    }
+
+    fn close(&mut self) -> bool {
+        matches!(with(|worker| worker.apply(self.0, Command::Close { reset: false })), Some(Ok(())))
+    }
+}
+
+/// Ends the script's frames as well, when a callback that ran inside a method has ended the worker.
+///
+/// # Errors
+/// As given.
+pub(crate) fn within_method(result: Result<(), Stop>) -> Result<(), Stop> {
+    match result {
+        Err(Stop::Thrown) if !exception::pending() => Err(exception::unwind_exit()),
+        result => result,
+    }
+}
+
+thread_local! {
+    static CURRENT: std::cell::RefCell<Option<std::rc::Rc<Dispatch>>> = const { std::cell::RefCell::new(None) };
+}
+
+/// The dispatch of this worker, for methods that run a callback before they return.
+pub(crate) fn current() -> Option<std::rc::Rc<Dispatch>> {
+    CURRENT.with_borrow(Clone::clone)
+}
+
+/// This worker's dispatch from now on.
+pub(crate) fn set_current(dispatch: Option<std::rc::Rc<Dispatch>>) {
+    // Dropped behind the borrow: releasing the server object may run PHP.
+    drop(CURRENT.replace(dispatch));
+}
+
+/// Runs the close callback of a connection that a method has just closed.
+///
+/// # Errors
+/// The worker is to end.
+pub(crate) fn closed_by_method(fd: Fd, closed: Option<Closed>) -> Result<(), Stop> {
+    match (current(), closed) {
+        (Some(dispatch), Some(closed)) => within_method(dispatch.closed(fd, closed)),
+        _ => Ok(()),
+    }
+}
+
+/// Is this process a worker?
+pub(crate) fn is_worker() -> bool {
+    with(|_| ()).is_some()
+}

@@ -1,0 +1,54 @@
+//! PHP's exceptions: thrown, looked for, reported.
+
+use crate::guard::{Stop, guard};
+use crate::zend::ffi::{self, Class};
+
+/// Whether one is pending, `exit` included.
+pub(crate) fn pending() -> bool {
+    // SAFETY: reads a global.
+    unsafe { ffi::ww_exception_pending() }
+}
+
+/// Turns a pending exception into an error.
+///
+/// # Errors
+/// [`Stop::Thrown`] when there is one.
+pub(crate) fn check() -> Result<(), Stop> {
+    if pending() { Err(Stop::Thrown) } else { Ok(()) }
+}
+
+/// Throws, and returns what the body is to return.
+pub(crate) fn throw(class: Class, code: i64, message: &str) -> Stop {
+    let (start, length) = (message.as_ptr(), message.len());
+    // SAFETY: `length` bytes begin at `start`; the closure's frame has no destructors.
+    let thrown = guard(|| unsafe { ffi::ww_exception_throw(class, start, length, code) });
+    thrown.err().unwrap_or(Stop::Thrown)
+}
+
+/// Reports the pending exception as PHP does at the end of the main script: the script's handler, else
+/// `Fatal error: Uncaught …` and exit status 255. None is pending afterwards.
+///
+/// # Errors
+/// [`Stop::Bailout`] when the script's handler ends fatally.
+pub(crate) fn report_uncaught() -> Result<(), Stop> {
+    // SAFETY: the closure's frame has no destructors.
+    guard(|| unsafe { ffi::ww_exception_report() })?;
+    clear()
+}
+
+/// Forgets the pending exception.
+///
+/// # Errors
+/// [`Stop::Bailout`] when its destructor ends fatally.
+pub(crate) fn clear() -> Result<(), Stop> {
+    // SAFETY: the closure's frame has no destructors.
+    guard(|| unsafe { ffi::ww_exception_clear() })
+}
+
+/// Throws what `exit` throws: the script's frames unwind, shutdown functions and destructors run. A child process
+/// leaves `start()` so.
+pub(crate) fn unwind_exit() -> Stop {
+    // SAFETY: the closure's frame has no destructors.
+    let thrown = guard(|| unsafe { ffi::ww_unwind_exit() });
+    thrown.err().unwrap_or(Stop::Thrown)
+}

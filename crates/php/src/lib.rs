@@ -1,0 +1,40 @@
+//! Turns the classes of `Swoole\Server` and its family, as PHP sees them, into Wirewool's engine.
+//!
+//! * [`zend`], [`guard`], [`method`], [`native`]: the border to PHP; C's half of it is `shim/`.
+//! * [`callback`], [`exception`], [`warning`], [`last_error`], [`array`], [`process`]: what bodies of methods use.
+//! * [`frame`], [`pack`], [`request`], [`response`], [`reply`], [`cookie`], [`iterator`], [`functions`]: the API's objects.
+//! * [`server`], [`event`], [`options`], [`listener`]: a server that is being set up.
+//! * [`start`], [`worker`], [`queue`], [`dispatch`], [`log`]: a server that runs.
+//! * [`connections`], [`websocket`]: what scripts do with its connections.
+//!
+//! Each `unsafe` block is one operation on the border; nothing borrowed lives across a call into PHP.
+
+mod array;
+mod callback;
+mod connections;
+mod cookie;
+mod dispatch;
+mod event;
+mod exception;
+mod frame;
+mod functions;
+mod guard;
+mod iterator;
+mod last_error;
+mod listener;
+mod log;
+mod method;
+mod native;
+mod options;
+mod pack;
+mod process;
+mod queue;
+mod reply;
+mod request;
+mod response;
+mod server;
+mod start;
+mod warning;
+mod websocket;
+mod worker;
+mod zend;

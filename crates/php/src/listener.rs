@@ -1,0 +1,50 @@
+//! Turns the host, port and socket type of a server into a bound socket.
+
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
+
+use socket2::{Domain, SockAddr, Socket, Type};
+
+/// What kind of socket, of the numbers `SWOOLE_SOCK_*`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SocketType {
+    Tcp,
+    Tcp6,
+    UnixStream,
+}
+
+impl SocketType {
+    /// The type with this number, without the TLS bit; none for datagrams and raw sockets.
+    pub(crate) fn from_number(number: i64) -> Option<SocketType> {
+        match number {
+            1 => Some(SocketType::Tcp),
+            3 => Some(SocketType::Tcp6),
+            5 => Some(SocketType::UnixStream),
+            _ => None,
+        }
+    }
+}
+
+/// A socket bound to the address, not listening yet, and its port (0 for a unix socket). Port 0 takes a free one.
+///
+/// # Errors
+/// What the system says: the address is taken, not ours, or no address at all.
+pub(crate) fn bind(host: &str, port: u16, kind: SocketType) -> io::Result<(Socket, u16)> {
+    let (domain, address) = match kind {
+        SocketType::UnixStream => (Domain::UNIX, SockAddr::unix(host)?),
+        SocketType::Tcp => (Domain::IPV4, resolve(host, port, SocketAddr::is_ipv4)?.into()),
+        SocketType::Tcp6 => (Domain::IPV6, resolve(host, port, SocketAddr::is_ipv6)?.into()),
+    };
+    let socket = Socket::new(domain, Type::STREAM, None)?;
+    if kind != SocketType::UnixStream {
+        socket.set_reuse_address(true)?;
+    }
+    socket.bind(&address)?;
+    let port = socket.local_addr()?.as_socket().map_or(0, |address| address.port());
+    Ok((socket, port))
+}
+
+fn resolve(host: &str, port: u16, fits: fn(&SocketAddr) -> bool) -> io::Result<SocketAddr> {
+    let mut addresses = (host, port).to_socket_addrs()?;
+    addresses.find(fits).ok_or_else(|| io::Error::from_raw_os_error(libc::EADDRNOTAVAIL))
+}

@@ -1,0 +1,89 @@
+//! Gives objects of our classes their Rust state, and takes it back.
+
+use std::ffi::c_void;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr::null_mut;
+
+use crate::guard::take_owed_bailout;
+use crate::iterator::Connections;
+use crate::request::RequestState;
+use crate::response::ResponseState;
+use crate::server::Server;
+use crate::zend::ffi::Family;
+use crate::zend::layout::Zval;
+
+/// The Rust state of a family of classes. One is made with each object, before its constructor and also without it.
+///
+/// It is shared by reference with every call of a method, and methods re-enter: it changes through `Cell` and
+/// `RefCell`, and no guard of those may be alive while PHP is called.
+pub(crate) trait Native: Default + 'static {
+    const FAMILY: Family;
+
+    /// The PHP values it holds, by number, for PHP's cycle collector. None after the last one.
+    fn held(&self, _index: usize) -> Option<*mut Zval> {
+        None
+    }
+
+    /// The object is gone; what it leaves to be done is done here.
+    fn end(self) {}
+}
+
+fn make<T: Native>() -> *mut c_void {
+    Box::into_raw(Box::<T>::default()).cast()
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn ww_state_new(family: Family) -> *mut c_void {
+    match family {
+        Family::Server => make::<Server>(),
+        Family::Request => make::<RequestState>(),
+        Family::Response => make::<ResponseState>(),
+        Family::Iterator => make::<Connections>(),
+    }
+}
+
+/// # Safety
+/// `state` must come from [`make`] with the same `T`, and nobody may use it any more.
+unsafe fn end<T: Native>(state: *mut c_void) {
+    // SAFETY: the caller vouches for it.
+    let state = unsafe { Box::from_raw(state.cast::<T>()) };
+    state.end();
+}
+
+/// # Safety
+/// As for [`end`]. The shim keeps family and state together.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn ww_state_free(family: Family, state: *mut c_void) -> bool {
+    let free = match family {
+        Family::Server => end::<Server>,
+        Family::Request => end::<RequestState>,
+        Family::Response => end::<ResponseState>,
+        Family::Iterator => end::<Connections>,
+    };
+    // A panic was reported by its hook, and an object that dies has nobody to tell.
+    // SAFETY: the caller vouches for it.
+    let _ = catch_unwind(AssertUnwindSafe(|| unsafe { free(state) }));
+    take_owed_bailout()
+}
+
+/// # Safety
+/// `state` must come from [`make`] with the same `T`.
+unsafe fn held<T: Native>(state: *mut c_void, index: usize) -> *mut Zval {
+    // SAFETY: the caller vouches for it; states are only ever shared.
+    let state = unsafe { &*state.cast::<T>() };
+    state.held(index).unwrap_or(null_mut())
+}
+
+/// # Safety
+/// As for [`held`]. The shim keeps family and state together.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn ww_state_held(family: Family, state: *mut c_void, index: usize) -> *mut Zval {
+    let ask = match family {
+        Family::Server => held::<Server>,
+        Family::Request => held::<RequestState>,
+        Family::Response => held::<ResponseState>,
+        Family::Iterator => held::<Connections>,
+    };
+    // SAFETY: the caller vouches for it.
+    unsafe { ask(state, index) }
+}

@@ -1,0 +1,52 @@
+//! What a process of the server asks of PHP about itself: output, exit status, forking, its title.
+
+use std::ffi::CStr;
+
+use crate::exception;
+use crate::guard::{Stop, guard};
+use crate::zend::ffi;
+use crate::zend::value::PhpString;
+
+/// Writes out what PHP has buffered. Before a fork: the child would write it a second time.
+///
+/// # Errors
+/// [`Stop`] when an output callback throws or ends fatally.
+pub(crate) fn flush_output() -> Result<(), Stop> {
+    // SAFETY: the closure's frame has no destructors.
+    guard(|| unsafe { ffi::ww_output_flush() })?;
+    exception::check()
+}
+
+/// Makes PHP a process of its own: to be called in a child right after the fork.
+pub(crate) fn forked() {
+    // SAFETY: resets globals and timers of PHP; a child has one thread.
+    unsafe { ffi::ww_forked() }
+}
+
+/// Sets the status this process will exit with.
+pub(crate) fn set_exit_status(status: i32) {
+    // SAFETY: writes a global.
+    unsafe { ffi::ww_exit_status_set(status) }
+}
+
+/// How PHP was started: `cli`, `fpm-fcgi`, …
+pub(crate) fn sapi_name() -> &'static str {
+    // SAFETY: PHP sets the name before it loads extensions.
+    let name = unsafe { ffi::ww_sapi_name() };
+    // SAFETY: the name is a constant of the SAPI's.
+    let name = unsafe { CStr::from_ptr(name) };
+    name.to_str().unwrap_or("unknown")
+}
+
+/// Sets what `ps` shows for this process.
+///
+/// # Errors
+/// [`Stop`] when PHP's function for it warns and the script's error handler throws or ends fatally.
+pub(crate) fn set_title(title: &[u8]) -> Result<bool, Stop> {
+    let title = PhpString::new(title)?;
+    let raw = title.raw();
+    // SAFETY: `title` outlives the call; the closure's frame has no destructors.
+    let done = guard(|| unsafe { ffi::ww_process_title(raw) })?;
+    exception::check()?;
+    Ok(done)
+}

@@ -1,0 +1,103 @@
+//! What happened to connections, by value, in the order in which a script will hear of it.
+//!
+//! The loop runs no PHP while it looks at bytes: a callback could suspend there, with the read buffer borrowed. It
+//! copies what it sees in here instead, each message into the PHP string that is needed anyhow, and calls back when
+//! nothing is borrowed any more. The queue is as long as what one read brings.
+
+use std::collections::VecDeque;
+
+use wirewool_hub::command::Outlet;
+use wirewool_hub::event::{Closed, Ending, Event, Handler, Verdict};
+use wirewool_hub::fd::Fd;
+use wirewool_proto::http::request::Request;
+use wirewool_proto::websocket::close::Close;
+use wirewool_proto::websocket::frame::Opcode;
+
+use crate::zend::value::PhpString;
+
+/// Something that happened to a connection.
+pub(crate) enum Item {
+    Connected,
+    Received(PhpString),
+    Request(Request),
+    Upgrade(Request),
+    /// A message, a ping or a pong.
+    Frame(Opcode, PhpString),
+    /// The peer's close frame: its code and reason.
+    CloseFrame(Option<(u16, String)>),
+    /// The peer broke the protocol.
+    Violated,
+    Closed(Closed),
+}
+
+/// The queue of a worker.
+pub(crate) struct Queue {
+    items: VecDeque<(Fd, Item)>,
+    tells_connected: bool,
+}
+
+impl Queue {
+    /// An empty queue; `tells_connected` when somebody wants to hear of new connections.
+    pub(crate) fn new(tells_connected: bool) -> Queue {
+        Queue { items: VecDeque::new(), tells_connected }
+    }
+
+    pub(crate) fn take(&mut self) -> Option<(Fd, Item)> {
+        self.items.pop_front()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
+    /// Takes the end of a connection out of its turn: the server has just closed it, and what came before does not
+    /// matter any more.
+    pub(crate) fn take_closed(&mut self, fd: Fd) -> Option<Closed> {
+        let is_end = |(of, item): &(Fd, Item)| *of == fd && matches!(item, Item::Closed(_));
+        let index = self.items.iter().rposition(is_end)?;
+        match self.items.remove(index) {
+            Some((_, Item::Closed(closed))) => Some(closed),
+            _ => None,
+        }
+    }
+
+    fn add(&mut self, fd: Fd, item: Item) -> Verdict {
+        self.items.push_back((fd, item));
+        Verdict::Queued
+    }
+
+    /// A copy in PHP's memory; without memory left, the worker ends.
+    fn add_bytes(&mut self, fd: Fd, bytes: &[u8], item: impl FnOnce(PhpString) -> Item) -> Verdict {
+        match PhpString::new(bytes) {
+            Ok(string) => self.add(fd, item(string)),
+            Err(_) => Verdict::Stop,
+        }
+    }
+}
+
+impl Handler for Queue {
+    fn handle(&mut self, fd: Fd, event: Event<'_>, _: &mut dyn Outlet) -> Verdict {
+        match event {
+            Event::Message(message) => {
+                let opcode = message.kind.opcode();
+                self.add_bytes(fd, message.payload.bytes(), |data| Item::Frame(opcode, data))
+            }
+            Event::Ping(payload) => self.add_bytes(fd, payload, |data| Item::Frame(Opcode::Ping, data)),
+            Event::Pong(payload) => self.add_bytes(fd, payload, |data| Item::Frame(Opcode::Pong, data)),
+            Event::Received(bytes) => self.add_bytes(fd, bytes, Item::Received),
+            Event::Request(request) => self.add(fd, Item::Request(request)),
+            Event::Upgrade(request) => self.add(fd, Item::Upgrade(request)),
+            Event::Connected if self.tells_connected => self.add(fd, Item::Connected),
+            Event::Connected => Verdict::Handled,
+            Event::Ending(Ending::CloseFrame(payload)) => {
+                let close = Close::parse(payload).ok().and_then(|close| Some((close.code?.get(), close.reason.into())));
+                self.add(fd, Item::CloseFrame(close))
+            }
+            Event::Ending(Ending::Violation(violation)) => {
+                tracing::warn!("connection {fd} is failed with {}: {violation}", violation.close_code());
+                self.add(fd, Item::Violated)
+            }
+            Event::Closed(closed) => self.add(fd, Item::Closed(closed)),
+        }
+    }
+}

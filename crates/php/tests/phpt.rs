@@ -1,0 +1,68 @@
+//! Runs tests/phpt with PHP's own run-tests.php against the library that cargo has just built.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// What php-config answers to `question`.
+fn php_config(question: &str) -> String {
+    let program = env::var("PHP_CONFIG").unwrap_or_else(|_| "php-config".into());
+    let output = Command::new(program).arg(question).output().expect("php-config runs");
+    String::from_utf8(output.stdout).expect("paths are UTF-8").trim().into()
+}
+
+/// PHP's test runner: Debian keeps one per API, PHP's own `make install` one in all.
+fn run_tests() -> PathBuf {
+    let (prefix, api) = (php_config("--prefix"), php_config("--phpapi"));
+    let places = [format!("{prefix}/lib/php/{api}/build"), format!("{prefix}/lib/php/build")];
+    let files = places.iter().map(|folder| Path::new(folder).join("run-tests.php"));
+    files.into_iter().find(|file| file.exists()).expect("PHP's headers bring run-tests.php along")
+}
+
+/// The library: cargo puts it beside the test, or a folder above.
+fn library() -> PathBuf {
+    let test = env::current_exe().expect("a test has a path");
+    let name = format!("{}wirewool_php{}", env::consts::DLL_PREFIX, env::consts::DLL_SUFFIX);
+    let libraries = test.ancestors().skip(1).take(2).map(|folder| folder.join(&name));
+    libraries.into_iter().find(|file| file.exists()).expect("cargo has built the library")
+}
+
+/// gen_stub.php writes into the header what it was made of.
+#[test]
+fn the_header_is_made_of_the_stub() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let output = Command::new(php_config("--php-binary"))
+        .args(["-n", "-r", "echo sha1_file($argv[1]);"])
+        .arg(folder.join("wirewool.stub.php"))
+        .output()
+        .expect("PHP runs");
+    let hash = String::from_utf8(output.stdout).expect("hexadecimal");
+    let header = fs::read_to_string(folder.join("shim/wirewool_arginfo.h")).expect("the header is there");
+    assert!(header.contains(&format!("Stub hash: {hash} ")), "run shim/generate.sh: the stub has changed");
+}
+
+#[test]
+fn phpt() {
+    let php = php_config("--php-binary");
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/phpt");
+    let scratch = Path::new(env!("CARGO_TARGET_TMPDIR")).join("phpt");
+    let status = Command::new(&php)
+        .arg("-n")
+        .arg(run_tests())
+        .args(["-q", "-n", "--show-diff", "-p", &php])
+        .arg("-d")
+        .arg(format!("extension={}", library().display()))
+        // Results land beside copies of the tests, not in the source tree.
+        .arg("--temp-source")
+        .arg(&tests)
+        .arg("--temp-target")
+        .arg(&scratch)
+        .arg(&tests)
+        .env("TEST_PHP_EXECUTABLE", &php)
+        .env("NO_INTERACTION", "1")
+        .env("REPORT_EXIT_STATUS", "1")
+        .status()
+        .expect("PHP runs");
+    assert!(status.success(), "a .phpt test failed: see above");
+}
