@@ -64,7 +64,7 @@ pub struct OptionRow {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OptionError {
     /// Nobody knows it.
-    #[error("unsupported option [{name}]{}", .nearest.map(|nearest| format!(", did you mean [{nearest}]?")).unwrap_or_default())]
+    #[error("unknown option [{name}]{}", .nearest.map(|nearest| format!(": did you mean [{nearest}]?")).unwrap_or_default())]
     Unknown {
         /// What it was called.
         name: String,

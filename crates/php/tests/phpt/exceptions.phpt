@@ -63,7 +63,7 @@ ArgumentCountError: Swoole\WebSocket\Frame::pack() expects at least 1 argument, 
 TypeError: Swoole\WebSocket\Frame::pack(): Argument #2 ($opcode) must be of type int, string given
 TypeError: Swoole\WebSocket\Frame::pack(): Argument #3 ($flags) must be of type int, array given
 ErrorException: Swoole\WebSocket\Server::push(): server is not running
-ErrorException: Swoole\Server::set(): unknown option 'nonsense'
+ErrorException: Swoole\Server::set(): unknown option [nonsense]
 ErrorException: Swoole\Server::on(): unknown event types[nonsense]
 ErrorException: Swoole\WebSocket\Frame::pack(): opcode[77] is invalid: must be 0, 1, 2, 8, 9 or 10
 leaving

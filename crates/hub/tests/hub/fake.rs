@@ -1,0 +1,513 @@
+//! A loop without sockets: fake sockets with a level-triggered readiness, and a handler that notes what it hears.
+
+use std::cell::RefCell;
+use std::collections::{HashMap, VecDeque};
+use std::io::IoSlice;
+use std::rc::Rc;
+use std::time::{Duration, SystemTime};
+use wirewool_hub::command::{After, Command, Outlet, Push, Refused};
+use wirewool_hub::event::{Closed, Ending, Event, Handler, Status, Verdict};
+use wirewool_hub::fd::{Fd, Place};
+use wirewool_hub::hub::{Hub, Target};
+use wirewool_hub::settings::Settings;
+use wirewool_hub::time::Moment;
+use wirewool_hub::wire::{Interest, Sent, Wire};
+use wirewool_proto::websocket::close::CloseCode;
+use wirewool_proto::websocket::frame::{self, Opcode};
+use wirewool_proto::websocket::mask;
+use wirewool_proto::websocket::message::{Kind, Payload};
+
+/// One read of the fake loop takes this much.
+pub const READ_BYTES: usize = 64 << 10;
+
+/// From so many missing bytes on, a read goes straight into its message.
+const DIRECT_BYTES_MIN: usize = 1 << 10;
+
+/// One fake socket; the peer's side of it is in the test's hands.
+#[derive(Debug)]
+pub struct Socket {
+    /// What the peer sent and the hub has not read.
+    pub input: VecDeque<u8>,
+    /// The peer sends nothing more.
+    pub eof: bool,
+    /// All that the kernel took.
+    pub bytes: Vec<u8>,
+    /// How much the kernel still takes.
+    pub room: usize,
+    /// How much it takes in one call.
+    pub per_call: usize,
+    /// Every call fails.
+    pub broken: bool,
+    /// The hub was told so.
+    pub told_broken: bool,
+    /// How often something was sent.
+    pub sends: usize,
+    pub interest: Interest,
+    pub interest_changes: usize,
+    pub shut_down: bool,
+    pub closed: bool,
+}
+
+impl Socket {
+    fn new() -> Socket {
+        Socket {
+            input: VecDeque::new(),
+            eof: false,
+            bytes: Vec::new(),
+            room: usize::MAX,
+            per_call: usize::MAX,
+            broken: false,
+            told_broken: false,
+            sends: 0,
+            interest: Interest { read: true, write: false },
+            interest_changes: 0,
+            shut_down: false,
+            closed: false,
+        }
+    }
+
+    fn send(&mut self, parts: &[IoSlice<'_>]) -> Sent {
+        assert!(!self.closed, "sent to a closed socket");
+        assert!(!self.shut_down, "sent behind the end of the stream");
+        assert!(parts.iter().any(|part| !part.is_empty()), "nothing was sent");
+        self.sends += 1;
+        if self.broken {
+            self.told_broken = true;
+            return Sent::Broken;
+        }
+        let mut left = self.room.min(self.per_call);
+        let before = self.bytes.len();
+        for part in parts {
+            let n = part.len().min(left);
+            self.bytes.extend_from_slice(&part[..n]);
+            left -= n;
+        }
+        let n = self.bytes.len() - before;
+        if self.room != usize::MAX {
+            self.room -= n;
+        }
+        Sent::Bytes(n)
+    }
+
+    /// What epoll would report: to read, to write, and what it reports unasked.
+    fn ready(&self) -> Option<(bool, bool, bool)> {
+        if self.closed {
+            return None;
+        }
+        let hung_up = self.broken || self.eof && self.shut_down;
+        let read = self.interest.read && (!self.input.is_empty() || self.eof || hung_up);
+        let write = self.interest.write && (self.room > 0 || self.broken);
+        (read || write || hung_up).then_some((read, write, hung_up))
+    }
+
+    fn receive(&mut self, into: &mut [u8]) -> Received {
+        assert!(!self.closed, "read from a closed socket");
+        if self.broken {
+            self.told_broken = true;
+            return Received::Broken;
+        }
+        let n = into.len().min(self.input.len());
+        for (to, from) in into.iter_mut().zip(self.input.drain(..n)) {
+            *to = from;
+        }
+        match n {
+            0 if self.eof => Received::End,
+            0 => Received::Nothing,
+            n => Received::Bytes(n),
+        }
+    }
+}
+
+enum Received {
+    Bytes(usize),
+    Nothing,
+    End,
+    Broken,
+}
+
+/// All fake sockets.
+#[derive(Debug, Default)]
+pub struct Sockets {
+    pub by_place: HashMap<Place, Socket>,
+    pub established: Vec<u64>,
+    pub released: Vec<u64>,
+    pub now: u64,
+}
+
+/// The way to the fake sockets; a clone leads to the same ones.
+#[derive(Debug, Default, Clone)]
+pub struct FakeWire(pub Rc<RefCell<Sockets>>);
+
+impl FakeWire {
+    /// Looks at, or changes, one socket.
+    pub fn socket<T>(&self, place: Place, f: impl FnOnce(&mut Socket) -> T) -> T {
+        f(self.0.borrow_mut().by_place.get_mut(&place).expect("a socket that was opened"))
+    }
+
+    fn receive(&self, place: Place, into: &mut [u8]) -> Received {
+        self.socket(place, |socket| socket.receive(into))
+    }
+}
+
+impl Wire for FakeWire {
+    fn send(&mut self, place: Place, bytes: &[u8]) -> Sent {
+        self.socket(place, |socket| socket.send(&[IoSlice::new(bytes)]))
+    }
+
+    fn send_gathered(&mut self, place: Place, parts: &[IoSlice<'_>]) -> Sent {
+        self.socket(place, |socket| socket.send(parts))
+    }
+
+    fn wait_for(&mut self, place: Place, interest: Interest) {
+        self.socket(place, |socket| {
+            assert!(!socket.closed, "the interest of a closed socket");
+            assert_ne!(socket.interest, interest, "a call for nothing");
+            socket.interest = interest;
+            socket.interest_changes += 1;
+        });
+    }
+
+    fn shut_down(&mut self, place: Place) {
+        self.socket(place, |socket| {
+            assert!(!socket.closed && !socket.shut_down, "shut down twice");
+            socket.shut_down = true;
+        });
+    }
+
+    fn close(&mut self, place: Place) {
+        self.socket(place, |socket| assert!(!std::mem::replace(&mut socket.closed, true), "closed twice"));
+    }
+
+    fn established(&mut self, fd: Fd) {
+        self.0.borrow_mut().established.push(fd.get());
+    }
+
+    fn released(&mut self, fd: Fd) {
+        self.0.borrow_mut().released.push(fd.get());
+    }
+
+    fn time_of_day(&self) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777)
+    }
+
+    fn moment(&self) -> Moment {
+        Moment(self.0.borrow().now)
+    }
+}
+
+/// An event as the handler heard it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Seen {
+    Connected,
+    Received(Vec<u8>),
+    /// Target and body.
+    Request(String, Vec<u8>),
+    /// Target.
+    Upgrade(String),
+    Message(Kind, Vec<u8>),
+    Ping(Vec<u8>),
+    Pong(Vec<u8>),
+    CloseFrame(Vec<u8>),
+    /// The close code.
+    Violation(u16),
+    Closed(Closed),
+}
+
+impl Seen {
+    fn of(event: Event<'_>) -> Seen {
+        match event {
+            Event::Connected => Seen::Connected,
+            Event::Received(bytes) => Seen::Received(bytes.to_vec()),
+            Event::Request(request) => Seen::Request(request.head.target().to_owned(), request.body),
+            Event::Upgrade(request) => Seen::Upgrade(request.head.target().to_owned()),
+            Event::Message(message) => Seen::Message(message.kind, message.payload.bytes().to_vec()),
+            Event::Ping(payload) => Seen::Ping(payload.to_vec()),
+            Event::Pong(payload) => Seen::Pong(payload.to_vec()),
+            Event::Ending(Ending::CloseFrame(payload)) => Seen::CloseFrame(payload.to_vec()),
+            Event::Ending(Ending::Violation(violation)) => Seen::Violation(violation.close_code().get()),
+            Event::Closed(closed) => Seen::Closed(closed),
+        }
+    }
+}
+
+/// A text message.
+pub fn text(text: &str) -> Seen {
+    Seen::Message(Kind::Text, text.as_bytes().to_vec())
+}
+
+/// The last event.
+pub fn closed(by_server: bool, status: Status) -> Seen {
+    Seen::Closed(Closed { by_server, status })
+}
+
+/// When the handler does its work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Manner {
+    /// In the call.
+    AtOnce,
+    /// After each read, as a worker does that runs a script.
+    Later,
+    /// When the test says so.
+    OnDemand,
+}
+
+/// What the handler does about an event.
+pub type Script = dyn FnMut(Fd, &Seen, &mut dyn Outlet);
+
+/// Notes what it hears, and does what its script says.
+pub struct FakeHandler {
+    pub manner: Manner,
+    pub seen: Vec<(u64, Seen)>,
+    queue: VecDeque<(Fd, Seen)>,
+    script: Box<Script>,
+}
+
+impl Handler for FakeHandler {
+    fn handle(&mut self, fd: Fd, event: Event<'_>, out: &mut dyn Outlet) -> Verdict {
+        let seen = Seen::of(event);
+        self.seen.push((fd.get(), seen.clone()));
+        if self.manner == Manner::AtOnce {
+            (self.script)(fd, &seen, out);
+            return Verdict::Handled;
+        }
+        self.queue.push_back((fd, seen));
+        Verdict::Queued
+    }
+}
+
+/// Accepts upgrades, answers a request with its target, sends messages back.
+pub fn echo(fd: Fd, seen: &Seen, out: &mut dyn Outlet) {
+    let _ = match seen {
+        Seen::Upgrade(_) => answer(out, fd, b"HTTP/1.1 101\r\n\r\n", After::Upgrade),
+        Seen::Request(target, _) => answer(out, fd, format!("{target}\n").as_bytes(), After::KeepAlive),
+        Seen::Message(kind, payload) => push(out, fd, kind.opcode(), true, payload),
+        Seen::Received(bytes) => out.apply(fd, Command::Send(bytes)),
+        _ => Ok(()),
+    };
+}
+
+/// Sends a frame.
+pub fn push(out: &mut dyn Outlet, fd: Fd, opcode: Opcode, fin: bool, payload: &[u8]) -> Result<(), Refused> {
+    out.apply(fd, Command::Push(Push { opcode, fin, payload: Payload::Borrowed(payload) }))
+}
+
+/// Sends a piece of an answer.
+pub fn answer(out: &mut dyn Outlet, fd: Fd, bytes: &[u8], after: After) -> Result<(), Refused> {
+    out.apply(fd, Command::Answer { bytes, after })
+}
+
+/// Sends a close frame.
+pub fn disconnect(out: &mut dyn Outlet, fd: Fd) -> Result<(), Refused> {
+    out.apply(fd, Command::Disconnect { code: CloseCode::NORMAL, reason: "" })
+}
+
+/// One connection of the fake loop.
+#[derive(Debug, Clone, Copy)]
+pub struct Connection {
+    pub fd: Fd,
+    pub place: Place,
+}
+
+/// A hub, its sockets and its handler.
+pub struct World {
+    pub hub: Hub,
+    pub wire: FakeWire,
+    pub handler: FakeHandler,
+    pub opened: Vec<Connection>,
+}
+
+impl World {
+    pub fn new(settings: Settings, manner: Manner, script: impl FnMut(Fd, &Seen, &mut dyn Outlet) + 'static) -> World {
+        let handler = FakeHandler { manner, seen: Vec::new(), queue: VecDeque::new(), script: Box::new(script) };
+        World { hub: Hub::new(settings), wire: FakeWire::default(), handler, opened: Vec::new() }
+    }
+
+    /// Accepts a connection.
+    pub fn open(&mut self) -> Connection {
+        let fd = fd(self.opened.len() as u64 + 1);
+        let place = self.hub.open(fd);
+        let before = self.wire.0.borrow_mut().by_place.insert(place, Socket::new());
+        assert!(before.is_none(), "a place was given out twice");
+        self.hub.announce(place, &mut self.wire, &mut self.handler);
+        self.work_if_later();
+        self.opened.push(Connection { fd, place });
+        Connection { fd, place }
+    }
+
+    /// Accepts a connection and upgrades it; forgets what was seen and sent meanwhile.
+    pub fn open_websocket(&mut self) -> Connection {
+        let connection = self.open();
+        self.feed(connection, UPGRADE);
+        if self.handler.manner == Manner::OnDemand {
+            self.work();
+        }
+        self.handler.seen.clear();
+        self.wire.socket(connection.place, |socket| {
+            socket.bytes.clear();
+            socket.sends = 0;
+            socket.interest_changes = 0;
+        });
+        connection
+    }
+
+    /// The peer sends; the loop runs until nothing is ready.
+    pub fn feed(&mut self, connection: Connection, bytes: &[u8]) {
+        self.wire.socket(connection.place, |socket| socket.input.extend(bytes));
+        self.run();
+    }
+
+    /// The peer ends its stream.
+    pub fn end(&mut self, connection: Connection) {
+        self.wire.socket(connection.place, |socket| socket.eof = true);
+        self.run();
+    }
+
+    /// Changes a socket; then the loop runs until nothing is ready.
+    pub fn change(&mut self, connection: Connection, f: impl FnOnce(&mut Socket)) {
+        self.wire.socket(connection.place, f);
+        self.run();
+    }
+
+    /// Serves all that is ready until nothing is: a connection that stays ready for nothing is a busy loop.
+    pub fn run(&mut self) {
+        for _ in 0..100_000 {
+            let mut idle = true;
+            for at in 0..self.opened.len() {
+                idle &= !self.turn(self.opened[at]);
+            }
+            if idle {
+                return;
+            }
+        }
+        panic!("the loop is busy with nothing: {:?}", self.wire.0.borrow().by_place);
+    }
+
+    /// Serves one connection once, as the engine does; was it ready?
+    pub fn turn(&mut self, connection: Connection) -> bool {
+        let place = connection.place;
+        let Some((read, write, hung_up)) = self.wire.socket(place, |socket| socket.ready()) else { return false };
+        if write {
+            self.hub.writable(place, &mut self.wire, &mut self.handler);
+        }
+        if read || hung_up {
+            self.read(place, hung_up);
+        }
+        self.work_if_later();
+        true
+    }
+
+    fn read(&mut self, place: Place, hung_up: bool) {
+        let World { hub, wire, handler, .. } = self;
+        let mut buffer = [0; READ_BYTES];
+        let mut wire_of_hub = wire.clone();
+        let (received, own) = match hub.target(place, DIRECT_BYTES_MIN, &mut wire_of_hub) {
+            Target::Shared => (wire.receive(place, &mut buffer), false),
+            Target::Own(room) => (wire.receive(place, room), true),
+            Target::Nowhere if hung_up => (Received::Broken, false),
+            Target::Nowhere => return,
+        };
+        match received {
+            Received::Bytes(n) if own => hub.received_directly(place, n, wire, handler),
+            Received::Bytes(n) => hub.receive(place, &mut buffer[..n], wire, handler),
+            Received::Nothing => Verdict::Handled,
+            Received::End => hub.end_of_stream(place, wire, handler),
+            Received::Broken => hub.broken(place, wire, handler),
+        };
+    }
+
+    fn work_if_later(&mut self) {
+        if self.handler.manner == Manner::Later {
+            self.work();
+        }
+    }
+
+    /// Handles what is queued, as a worker does, until nothing is.
+    pub fn work(&mut self) {
+        while !self.handler.queue.is_empty() {
+            while let Some((fd, seen)) = self.handler.queue.pop_front() {
+                let more = !self.handler.queue.is_empty();
+                let mut out = self.hub.outlet(&mut self.wire, more);
+                (self.handler.script)(fd, &seen, &mut out);
+                let _ = match seen {
+                    Seen::CloseFrame(_) | Seen::Violation(_) => out.apply(fd, Command::Finish),
+                    Seen::Closed(_) => out.apply(fd, Command::Forget),
+                    _ => Ok(()),
+                };
+            }
+            self.hub.settle(&mut self.wire, &mut self.handler);
+        }
+    }
+
+    /// Does something from outside a handler.
+    pub fn apply<T>(&mut self, f: impl FnOnce(&mut dyn Outlet) -> T) -> T {
+        let result = f(&mut self.hub.outlet(&mut self.wire, false));
+        self.hub.settle(&mut self.wire, &mut self.handler);
+        self.work_if_later();
+        result
+    }
+
+    /// Time passes; what is overdue ends.
+    pub fn wait(&mut self, ms: u64) {
+        let now = {
+            let mut sockets = self.wire.0.borrow_mut();
+            sockets.now += ms;
+            Moment(sockets.now)
+        };
+        self.hub.tick(now, &mut self.wire, &mut self.handler);
+        self.work_if_later();
+        self.run();
+    }
+
+    /// What was sent to a connection, since the last time.
+    pub fn sent(&mut self, connection: Connection) -> Vec<u8> {
+        self.wire.socket(connection.place, |socket| std::mem::take(&mut socket.bytes))
+    }
+
+    /// What was heard, since the last time.
+    pub fn seen(&mut self) -> Vec<Seen> {
+        std::mem::take(&mut self.handler.seen).into_iter().map(|(_, seen)| seen).collect()
+    }
+
+    pub fn is_closed(&self, connection: Connection) -> bool {
+        self.wire.socket(connection.place, |socket| socket.closed)
+    }
+}
+
+/// The fd with this number.
+pub fn fd(number: u64) -> Fd {
+    Fd::new(number).expect("not zero")
+}
+
+/// A handshake that any server accepts.
+pub const UPGRADE: &[u8] = b"GET /chat HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+
+/// A client's frame.
+pub fn from_client(opcode: Opcode, fin: bool, payload: &[u8]) -> Vec<u8> {
+    let key = [1, 20, 133, 244];
+    let mut bytes = frame::encode(opcode, fin, 0, payload.len(), Some(key)).bytes().to_vec();
+    let start = bytes.len();
+    bytes.extend_from_slice(payload);
+    mask::apply(&mut bytes[start..], key);
+    bytes
+}
+
+/// A server's frame.
+pub fn from_server(opcode: Opcode, fin: bool, payload: &[u8]) -> Vec<u8> {
+    [frame::encode(opcode, fin, 0, payload.len(), None).bytes(), payload].concat()
+}
+
+/// A text message of a client.
+pub fn client_text(text: &str) -> Vec<u8> {
+    from_client(Opcode::Text, true, text.as_bytes())
+}
+
+/// A text message of a server.
+pub fn server_text(text: &str) -> Vec<u8> {
+    from_server(Opcode::Text, true, text.as_bytes())
+}
+
+/// A close frame of a server.
+pub fn server_close(code: u16) -> Vec<u8> {
+    from_server(Opcode::Close, true, &code.to_be_bytes())
+}

@@ -1,0 +1,10 @@
+//! The hub as its engine and its handlers see it, over fake sockets.
+
+mod closing;
+mod fake;
+mod limits;
+mod random;
+mod requests;
+mod sending;
+mod upgrade;
+mod websocket;
