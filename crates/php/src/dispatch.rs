@@ -80,8 +80,8 @@ impl Dispatch {
         }
         match item {
             Item::Frame(opcode, data) => self.frame(fd, opcode, data),
-            Item::Request(request) => self.request(fd, request),
-            Item::Upgrade(request) => self.upgrade(fd, request),
+            Item::Request(request) => self.request(fd, *request),
+            Item::Upgrade(request) => self.upgrade(fd, *request),
             Item::Received(data) => {
                 let arguments = [self.server(), number(fd), self.reactor_id(), data.into()];
                 self.call(Event::Receive, arguments)

@@ -19,8 +19,8 @@ use crate::zend::value::PhpString;
 pub(crate) enum Item {
     Connected,
     Received(PhpString),
-    Request(Request),
-    Upgrade(Request),
+    Request(Box<Request>),
+    Upgrade(Box<Request>),
     /// A message, a ping or a pong.
     Frame(Opcode, PhpString),
     /// The peer's close frame: its code and reason.
@@ -85,8 +85,8 @@ impl Handler for Queue {
             Event::Ping(payload) => self.add_bytes(fd, payload, |data| Item::Frame(Opcode::Ping, data)),
             Event::Pong(payload) => self.add_bytes(fd, payload, |data| Item::Frame(Opcode::Pong, data)),
             Event::Received(bytes) => self.add_bytes(fd, bytes, Item::Received),
-            Event::Request(request) => self.add(fd, Item::Request(request)),
-            Event::Upgrade(request) => self.add(fd, Item::Upgrade(request)),
+            Event::Request(request) => self.add(fd, Item::Request(Box::new(request))),
+            Event::Upgrade(request) => self.add(fd, Item::Upgrade(Box::new(request))),
             Event::Connected if self.tells_connected => self.add(fd, Item::Connected),
             Event::Connected => Verdict::Handled,
             Event::Ending(Ending::CloseFrame(payload)) => {

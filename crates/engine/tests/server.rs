@@ -1,0 +1,235 @@
+//! The front door for Rust, with a client that others wrote.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::mpsc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tungstenite::client::IntoClientRequest;
+use tungstenite::{Message, WebSocket};
+use wirewool_engine::{Acceptance, Builder, CloseCode, Fd, Mode, Refused, Response, Server, StartError};
+
+/// Longer than anything here takes: a hang becomes a failure.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A server in a thread of its own, ended with the test.
+struct Running {
+    server: Server,
+    address: SocketAddr,
+    thread: Option<JoinHandle<Result<(), StartError>>>,
+}
+
+impl Running {
+    fn start(builder: Builder) -> Running {
+        let address = builder.local_addr().expect("it is bound");
+        let (sender, receiver) = mpsc::channel();
+        let thread = std::thread::spawn(move || {
+            builder.start_with(move |server| sender.send(server).expect("the test waits for it"))
+        });
+        let server = receiver.recv_timeout(PATIENCE).expect("the server starts");
+        Running { server, address, thread: Some(thread) }
+    }
+
+    fn connect(&self) -> WebSocket<TcpStream> {
+        self.try_connect("/", &[]).expect("the handshake succeeds").0
+    }
+
+    fn try_connect(
+        &self,
+        path: &str,
+        headers: &[(&'static str, &str)],
+    ) -> Result<
+        (WebSocket<TcpStream>, tungstenite::handshake::client::Response),
+        tungstenite::http::Response<Option<Vec<u8>>>,
+    > {
+        let stream = self.stream();
+        let mut request = format!("ws://{}{path}", self.address).into_client_request().expect("a request");
+        for (name, value) in headers {
+            request.headers_mut().insert(*name, value.parse().expect("a header"));
+        }
+        match tungstenite::client(request, stream) {
+            Ok(connected) => Ok(connected),
+            Err(tungstenite::HandshakeError::Failure(tungstenite::Error::Http(response))) => Err(*response),
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    fn stream(&self) -> TcpStream {
+        let stream = TcpStream::connect(self.address).expect("it listens");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        stream
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.server.shutdown();
+        let ended = self.thread.take().expect("it runs").join();
+        if !std::thread::panicking() {
+            ended.expect("start() does not panic").expect("start() ends well");
+        }
+    }
+}
+
+fn builder() -> Builder {
+    Server::bind("127.0.0.1:0").mode(Mode::Thread)
+}
+
+fn text(socket: &mut WebSocket<TcpStream>) -> String {
+    loop {
+        match socket.read().expect("a message") {
+            Message::Text(text) => return text.to_string(),
+            Message::Ping(_) | Message::Pong(_) => {}
+            other => panic!("wanted text, got {other:?}"),
+        }
+    }
+}
+
+fn close_code(socket: &mut WebSocket<TcpStream>) -> u16 {
+    loop {
+        match socket.read() {
+            Ok(Message::Close(frame)) => return frame.map_or(1005, |frame| frame.code.into()),
+            Ok(_) => {}
+            Err(error) => panic!("wanted a close frame, got {error}"),
+        }
+    }
+}
+
+#[test]
+fn the_page_s_first_example() {
+    let (events, seen) = mpsc::channel();
+    let (opened, closed) = (events.clone(), events);
+    let server = Running::start(
+        builder()
+            .on_open(move |_, request| opened.send(format!("open {}", request.fd)).expect("the test listens"))
+            .on_message(|server, frame| server.push(frame.fd, "this is server"))
+            .on_close(move |_, fd| closed.send(format!("close {fd}")).expect("the test listens")),
+    );
+    let mut socket = server.connect();
+    socket.send(Message::text("hello")).expect("it is open");
+    assert_eq!(text(&mut socket), "this is server");
+    socket.close(None).expect("it is open");
+    assert_eq!(close_code(&mut socket), 1005);
+    assert_eq!(seen.recv_timeout(PATIENCE), Ok("open 1".to_owned()));
+    assert_eq!(seen.recv_timeout(PATIENCE), Ok("close 1".to_owned()));
+}
+
+#[test]
+fn a_message_handler_is_required() {
+    let error = builder().start().expect_err("nothing to do");
+    assert!(matches!(error, StartError::NoMessageHandler), "{error}");
+    assert!(error.to_string().contains("on_message"), "{error}");
+}
+
+#[test]
+fn what_cannot_start_says_why() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = taken.local_addr().expect("bound").to_string();
+    let rows = [
+        (Server::bind(&address), address.as_str()),
+        (Server::bind("203.0.113.7:0"), "203.0.113.7:0"),
+        (Server::bind("no such host"), "no such host"),
+        (builder().workers(0), "workers is 0: wanted 1 to 1000"),
+        (builder().message_bytes_max(1), "message_bytes_max is 1"),
+        (builder().subprotocols(["a b"]), "subprotocols is \"a b\""),
+    ];
+    for (builder, wanted) in rows {
+        let error = builder.on_message(|_, _| ()).start().expect_err(wanted).to_string();
+        assert!(error.contains(wanted), "{error}");
+    }
+}
+
+#[test]
+fn base_mode_refuses_other_threads() {
+    // The threads of the test runner are others enough.
+    let error = Server::bind("127.0.0.1:0").mode(Mode::Base).on_message(|_, _| ()).start().expect_err("threads");
+    assert!(matches!(error, StartError::Threads(n) if n > 0), "{error}");
+}
+
+#[test]
+fn a_handler_that_panics_costs_its_connection_alone() {
+    let server = Running::start(builder().on_message(|server, frame| {
+        assert_ne!(frame.text(), Some("panic"), "as the test wants it");
+        server.push(frame.fd, frame)
+    }));
+    let (mut good, mut bad) = (server.connect(), server.connect());
+    bad.send(Message::text("panic")).expect("it is open");
+    assert_eq!(close_code(&mut bad), 1011);
+    good.send(Message::text("still there")).expect("it is open");
+    assert_eq!(text(&mut good), "still there");
+}
+
+#[test]
+fn the_handle_works_from_any_thread_and_reaches_all_workers() {
+    let (events, seen) = mpsc::channel();
+    let server = Running::start(
+        builder().workers(3).on_open(move |_, request| events.send(request.fd).expect("the test listens")).on_message(
+            |server, frame| {
+                for fd in server.connections() {
+                    server.push(fd, &frame)?;
+                }
+                Ok::<(), Refused>(())
+            },
+        ),
+    );
+    let mut sockets: Vec<_> = (0..30).map(|_| server.connect()).collect();
+    let fds: Vec<Fd> = (0..30).map(|_| seen.recv_timeout(PATIENCE).expect("all are opened")).collect();
+    // From a thread that is no worker.
+    for fd in &fds {
+        assert!(server.server.exists(*fd) && server.server.is_established(*fd));
+        server.server.push(*fd, &format!("to {fd}")).expect("it is open");
+    }
+    let heard: Vec<String> = sockets.iter_mut().map(text).collect();
+    // From one worker to the connections of all.
+    sockets[0].send(Message::text("everybody")).expect("it is open");
+    for socket in &mut sockets {
+        assert_eq!(text(socket), "everybody");
+    }
+    let nobody = Fd::new(1 << 40).expect("a number");
+    assert_eq!(server.server.push(nobody, "x"), Err(Refused::Unknown));
+    let code = CloseCode::sendable(4000, wirewool_proto::websocket::role::Role::Server).expect("an own code");
+    server.server.disconnect(fds[0], code, "enough").expect("it is open");
+    let first = heard.iter().position(|text| *text == format!("to {}", fds[0])).expect("each heard its own");
+    assert_eq!(close_code(&mut sockets[first]), 4000);
+}
+
+#[test]
+fn requests_and_handshakes_are_the_program_s_business() {
+    let server = Running::start(
+        builder()
+            .subprotocols(["chat", "old"])
+            .on_handshake(|_, request| match request.head.path() {
+                "/secret" => Err(Response::new(403).body("not you")),
+                _ => Ok(Acceptance::default().header("X-Room", "7")),
+            })
+            .on_request(|_, request| Response::new(200).body(format!("you asked for {}", request.head.path())))
+            .on_message(|_, _| ()),
+    );
+    let (_, response) = server.try_connect("/", &[("Sec-WebSocket-Protocol", "old, chat")]).expect("accepted");
+    assert_eq!(response.headers()["x-room"], "7");
+    assert_eq!(response.headers()["sec-websocket-protocol"], "chat");
+    let refused = server.try_connect("/secret", &[]).expect_err("refused");
+    assert_eq!(refused.status(), 403);
+    let mut stream = server.stream();
+    stream
+        .write_all(b"GET /a HTTP/1.1\r\nHost: x\r\n\r\nGET /b HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        .expect("sent");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("two answers and an end");
+    let (a, b) = (answer.find("you asked for /a"), answer.find("you asked for /b"));
+    assert!(a.is_some() && a < b, "{answer}");
+}
+
+#[test]
+fn pings_may_go_to_a_handler() {
+    let server = Running::start(
+        builder()
+            .on_ping(|server, fd, payload| server.pong(fd, payload))
+            .on_message(|server, frame| server.ping(frame.fd, b"back")),
+    );
+    let mut socket = server.connect();
+    socket.send(Message::Ping("there".into())).expect("it is open");
+    assert!(matches!(socket.read(), Ok(Message::Pong(payload)) if payload == "there"));
+    socket.send(Message::text("x")).expect("it is open");
+    assert!(matches!(socket.read(), Ok(Message::Ping(payload)) if payload == "back"));
+}
