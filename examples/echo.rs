@@ -24,7 +24,7 @@ fn main() -> ExitCode {
     match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("echo: {error}");
+            tracing::error!("{error}");
             ExitCode::FAILURE
         }
     }

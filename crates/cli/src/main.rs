@@ -1,5 +1,7 @@
 //! `wirewool`: a ready-made server, to try a client, a proxy or a machine against.
 
+#![forbid(unsafe_code)]
+
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 use wirewool_cli::arguments::ServerArguments;
@@ -28,7 +30,7 @@ fn main() -> ExitCode {
     match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("wirewool: {error}");
+            tracing::error!("{error}");
             ExitCode::FAILURE
         }
     }

@@ -184,12 +184,10 @@ impl Manager {
                 deaths => PAUSE_MIN.saturating_mul(1 << (deaths - 1).min(16)).min(PAUSE_MAX),
             };
             slot.due = now + pause;
-            let pause_ms = pause.as_millis();
+            let next = format!("another starts in {} ms", pause.as_millis());
             match ended {
-                Ended::Exited(0) => {
-                    tracing::info!("worker {worker} (pid {pid}) {ended}, another starts in {pause_ms} ms")
-                }
-                _ => tracing::error!("worker {worker} (pid {pid}) {ended}, another starts in {pause_ms} ms"),
+                Ended::Exited(0) => tracing::info!("worker {worker} (pid {pid}) {ended}, {next}"),
+                _ => tracing::error!("worker {worker} (pid {pid}) {ended}, {next}"),
             }
         }
     }

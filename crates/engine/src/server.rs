@@ -301,6 +301,20 @@ impl Builder {
         self
     }
 
+    /// How long a connection may take from an upgrade request to its answer; 10 s by default.
+    #[must_use]
+    pub fn handshake_timeout(mut self, time: Duration) -> Builder {
+        self.config.handshake_timeout = time;
+        self
+    }
+
+    /// How long a connection may wait between an answer and its next request; 75 s by default.
+    #[must_use]
+    pub fn keep_alive_timeout(mut self, time: Duration) -> Builder {
+        self.config.keep_alive_timeout = time;
+        self
+    }
+
     /// How long a closing connection's peer may take; 2 s by default.
     #[must_use]
     pub fn close_timeout(mut self, time: Duration) -> Builder {

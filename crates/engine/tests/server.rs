@@ -12,6 +12,9 @@ use wirewool_engine::{Acceptance, Builder, CloseCode, Fd, Mode, Refused, Respons
 /// Longer than anything here takes: a hang becomes a failure.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// What answers a handshake.
+type Answer = tungstenite::handshake::client::Response;
+
 /// A server in a thread of its own, ended with the test.
 struct Running {
     server: Server,
@@ -38,10 +41,7 @@ impl Running {
         &self,
         path: &str,
         headers: &[(&'static str, &str)],
-    ) -> Result<
-        (WebSocket<TcpStream>, tungstenite::handshake::client::Response),
-        tungstenite::http::Response<Option<Vec<u8>>>,
-    > {
+    ) -> Result<(WebSocket<TcpStream>, Answer), Box<Answer>> {
         let stream = self.stream();
         let mut request = format!("ws://{}{path}", self.address).into_client_request().expect("a request");
         for (name, value) in headers {
@@ -49,7 +49,7 @@ impl Running {
         }
         match tungstenite::client(request, stream) {
             Ok(connected) => Ok(connected),
-            Err(tungstenite::HandshakeError::Failure(tungstenite::Error::Http(response))) => Err(*response),
+            Err(tungstenite::HandshakeError::Failure(tungstenite::Error::Http(response))) => Err(response),
             Err(error) => panic!("{error}"),
         }
     }

@@ -1,4 +1,4 @@
-//! The connections of a running server: asked about, sent to, closed (api-reference 2.4.1).
+//! The connections of a running server: asked about, sent to, closed.
 
 use std::rc::Rc;
 use std::sync::Arc;

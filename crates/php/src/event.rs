@@ -1,4 +1,4 @@
-//! The events that a script registers callbacks for (api-reference section 4).
+//! The events that a script registers callbacks for.
 
 /// An event. Those of the server itself come first, in the order of its `on…` properties; those of a port follow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

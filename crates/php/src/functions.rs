@@ -1,4 +1,4 @@
-//! The extension's functions (api-reference 2.16).
+//! The extension's functions.
 
 use std::io;
 use std::thread::available_parallelism;

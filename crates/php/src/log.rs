@@ -12,7 +12,7 @@ use tracing_subscriber::fmt::time::{ChronoLocal, FormatTime};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
-/// `[2026-11-22 10:00:00 *1234]	WARNING	text`
+/// `[2026-11-22 10:00:00 *1234] WARNING text`, with tabs in between.
 struct Line(ChronoLocal);
 
 impl<S, N> FormatEvent<S, N> for Line

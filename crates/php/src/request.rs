@@ -1,4 +1,4 @@
-//! `Swoole\Http\Request`: a request's parts as PHP arrays (api-reference 2.9).
+//! `Swoole\Http\Request`: a request's parts as PHP arrays.
 
 use std::cell::OnceCell;
 use std::time::{SystemTime, UNIX_EPOCH};

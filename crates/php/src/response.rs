@@ -1,4 +1,4 @@
-//! `Swoole\Http\Response`: the answer to a request, as a script gives it (api-reference 2.10).
+//! `Swoole\Http\Response`: the answer to a request, as a script gives it.
 
 use std::cell::RefCell;
 use std::time::SystemTime;

@@ -32,7 +32,6 @@ pub(crate) mod slot {
     pub(crate) const HOST: u32 = 2;
     pub(crate) const PORT: u32 = 3;
     pub(crate) const TYPE: u32 = 4;
-    pub(crate) const SSL: u32 = 5;
     pub(crate) const MODE: u32 = 6;
     pub(crate) const PORTS: u32 = 7;
     pub(crate) const MASTER_PID: u32 = 8;
@@ -128,10 +127,9 @@ struct Plan<'a> {
     host: &'a str,
     port: u16,
     mode: i64,
-    /// The number of the socket type, without the TLS bit.
+    /// The number of the socket type.
     number: i64,
     kind: SocketType,
-    tls: bool,
 }
 
 fn read_plan<'a>(call: &Call<'a>) -> Result<Plan<'a>, Stop> {
@@ -154,7 +152,10 @@ fn read_plan<'a>(call: &Call<'a>) -> Result<Plan<'a>, Stop> {
     if mode == MODE_PROCESS {
         return refuse(0, "mode SWOOLE_PROCESS is not available yet: use SWOOLE_BASE".into());
     }
-    let number = type_bits & !SSL_BIT;
+    if type_bits & SSL_BIT != 0 {
+        return refuse(0, "SWOOLE_SSL is not available yet: put a proxy that speaks TLS in front".into());
+    }
+    let number = type_bits;
     let Some(kind) = SocketType::from_number(number) else {
         let wanted = "use SWOOLE_SOCK_TCP, SWOOLE_SOCK_TCP6 or SWOOLE_SOCK_UNIX_STREAM";
         return refuse(libc::EPROTONOSUPPORT.into(), format!("socket type[{number}] is not available: {wanted}"));
@@ -162,7 +163,7 @@ fn read_plan<'a>(call: &Call<'a>) -> Result<Plan<'a>, Stop> {
     let (Ok(host), Ok(port)) = (host, u16::try_from(port)) else {
         return refuse(libc::EINVAL.into(), format!("invalid port[{port}] or host: must be 0 to 65535, and UTF-8"));
     };
-    Ok(Plan { host, port, mode, number, kind, tls: type_bits & SSL_BIT != 0 })
+    Ok(Plan { host, port, mode, number, kind })
 }
 
 fn construct(call: &Call<'_>) -> Result<(), Stop> {
@@ -192,7 +193,6 @@ fn fill(object: Object<'_>, plan: &Plan<'_>, port: u16) -> Result<(), Stop> {
     object.set_property(slot::HOST, Owned::string(plan.host.as_bytes())?)?;
     object.set_property(slot::PORT, Owned::long(port.into()))?;
     object.set_property(slot::TYPE, Owned::long(plan.number))?;
-    object.set_property(slot::SSL, Owned::bool(plan.tls))?;
     object.set_property(slot::MODE, Owned::long(plan.mode))?;
     object.set_property(slot::PORTS, Array::new(0)?.into_value())
 }

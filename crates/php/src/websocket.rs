@@ -1,4 +1,4 @@
-//! `Swoole\WebSocket\Server`: pushing to a WebSocket, and closing one (api-reference 2.1).
+//! `Swoole\WebSocket\Server`: pushing to a WebSocket, and closing one.
 
 use wirewool_hub::command::{Command, Push, Refused};
 use wirewool_hub::event::Status;

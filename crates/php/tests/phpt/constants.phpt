@@ -1,5 +1,5 @@
 --TEST--
-Every constant of api-reference 1.1 to 1.5 has its value
+Every constant has its value
 --FILE--
 <?php
 $table = <<<'TABLE'

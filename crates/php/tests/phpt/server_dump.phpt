@@ -2,7 +2,7 @@
 The properties of a fresh server
 --FILE--
 <?php
-$server = new Swoole\WebSocket\Server('127.0.0.1', 0, SWOOLE_BASE, SWOOLE_SOCK_TCP | SWOOLE_SSL);
+$server = new Swoole\WebSocket\Server('127.0.0.1', 0, SWOOLE_BASE, SWOOLE_SOCK_TCP);
 $server->port = 9501;
 $server->mine = 'dynamic';
 var_dump($server);
@@ -21,7 +21,7 @@ object(Swoole\WebSocket\Server)#1 (30) {
   ["type"]=>
   int(1)
   ["ssl"]=>
-  bool(true)
+  bool(false)
   ["mode"]=>
   int(1)
   ["ports"]=>
