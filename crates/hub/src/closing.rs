@@ -5,14 +5,12 @@ use crate::deadlines::Wait;
 use crate::event::{Closed, Status};
 use crate::outbound::Outbound;
 use crate::outbox::{Flushed, Outbox};
-use crate::sending::{Phase, Sending};
-use crate::settings::DISCARD_BYTES_MAX;
+use crate::sending::{End, Phase, Reply, Sending};
 use crate::wire::Wire;
 use wirewool_proto::websocket::frame::{self, Opcode};
-use wirewool_proto::websocket::sender::Sequence;
 
 impl Outbound {
-    pub(crate) fn disconnect(&mut self, row: u32, payload: &[u8], wire: &mut dyn Wire) -> Result<(), Refused> {
+    pub(crate) fn disconnect(&mut self, row: u32, payload: Vec<u8>, wire: &mut dyn Wire) -> Result<(), Refused> {
         let sending = &mut self.rows[row as usize];
         if !matches!(sending.phase, Phase::Open | Phase::Ending) {
             return Err(Refused::Closing);
@@ -21,7 +19,7 @@ impl Outbound {
             return Err(Refused::NotWebSocket);
         }
         sending.status = Status::Closing;
-        self.farewell(row, payload);
+        sending.farewell = Some(payload);
         self.close(row, true, wire);
         Ok(())
     }
@@ -34,37 +32,29 @@ impl Outbound {
     }
 
     pub(crate) fn finish(&mut self, row: u32, wire: &mut dyn Wire) -> Result<(), Refused> {
-        let sending = &mut self.rows[row as usize];
-        if sending.phase != Phase::Ending {
+        if self.rows[row as usize].phase != Phase::Ending {
             return Err(Refused::Closing);
-        }
-        if let Some(payload) = sending.farewell.take() {
-            self.farewell(row, &payload);
         }
         self.close(row, false, wire);
         Ok(())
     }
 
-    /// Puts the close frame behind everything, a fragmented message that will never be finished included.
-    fn farewell(&mut self, row: u32, payload: &[u8]) {
-        let header = frame::encode(Opcode::Close, true, 0, payload.len(), None);
-        let sending = &mut self.rows[row as usize];
-        let held = std::mem::take(&mut sending.held);
-        if sending.sequence == Sequence::Between {
-            sending.outbox.append([&held, &[]], &mut self.spares);
-        }
-        sending.outbox.append([header.bytes(), payload], &mut self.spares);
-    }
-
-    /// Nothing more is accepted: what is owed goes out, then the connection ends.
+    /// Nothing more is accepted: what is owed goes out, a close frame behind it if there is to be one, then the
+    /// connection ends.
     pub(crate) fn close(&mut self, row: u32, by_server: bool, wire: &mut dyn Wire) {
         let sending = &mut self.rows[row as usize];
         if !matches!(sending.phase, Phase::Open | Phase::Ending) {
             return;
         }
         sending.phase = Phase::Closing;
-        sending.waiting = false;
+        sending.reply = Reply::None;
         sending.closed_by_server = by_server;
+        // What waits for the end of a fragmented message can never go out.
+        sending.held = Vec::new();
+        if let Some(payload) = sending.farewell.take() {
+            let header = frame::encode(Opcode::Close, true, 0, payload.len(), None);
+            sending.outbox.append([header.bytes(), &payload], &mut self.spares);
+        }
         self.end(row);
         let sending = &mut self.rows[row as usize];
         let place = sending.place(row);
@@ -75,27 +65,36 @@ impl Outbound {
         self.after_send(row, flushed, wire);
     }
 
+    /// A closing connection was sent all it was owed: only the peer's end is waited for, if there is a point in that.
+    pub(crate) fn all_sent(&mut self, row: u32, wire: &mut dyn Wire) {
+        let sending = &mut self.rows[row as usize];
+        if !sending.discards() {
+            return self.gone(row, wire);
+        }
+        sending.phase = Phase::Draining;
+        wire.shut_down(sending.place(row));
+        self.deadlines.set(row, Wait::Close, self.now);
+        self.watch(row, wire);
+    }
+
     /// The peer ended its stream.
     pub(crate) fn end_of_stream(&mut self, row: u32, wire: &mut dyn Wire) {
         let sending = &mut self.rows[row as usize];
         sending.eof = true;
         match sending.phase {
             Phase::Open | Phase::Ending => self.close(row, false, wire),
-            Phase::Draining => return self.gone(row, wire),
-            _ => {}
+            Phase::Draining => self.gone(row, wire),
+            _ => self.watch(row, wire),
         }
-        self.reading(row, false, wire);
     }
 
     /// What a closing peer sent is thrown away, up to a limit.
     pub(crate) fn discard(&mut self, row: u32, n: usize, wire: &mut dyn Wire) {
         let sending = &mut self.rows[row as usize];
-        sending.discarded = sending.discarded.saturating_add(n as u32);
-        if sending.discarded as usize > DISCARD_BYTES_MAX {
-            match sending.phase {
-                Phase::Draining => self.gone(row, wire),
-                _ => self.reading(row, false, wire),
-            }
+        sending.discarded = sending.discarded.saturating_add(n);
+        match sending.phase {
+            Phase::Draining if !sending.discards() => self.gone(row, wire),
+            _ => self.watch(row, wire),
         }
     }
 
@@ -106,7 +105,7 @@ impl Outbound {
             return;
         }
         sending.phase = Phase::Gone;
-        sending.waiting = false;
+        sending.reply = Reply::None;
         sending.outbox = Outbox::default();
         (sending.held, sending.farewell) = (Vec::new(), None);
         wire.close(sending.place(row));
@@ -118,22 +117,26 @@ impl Outbound {
     /// The handler will be told, once.
     fn end(&mut self, row: u32) {
         let sending = &mut self.rows[row as usize];
-        if !std::mem::replace(&mut sending.ended, true) {
+        if sending.end == End::Alive {
+            sending.end = End::Due;
             self.ended.push(row);
         }
     }
 
-    pub(crate) fn closed(&self, row: u32) -> Closed {
-        let sending = &self.rows[row as usize];
+    /// The handler is told: how did it end?
+    pub(crate) fn tell(&mut self, row: u32) -> Closed {
+        let sending = &mut self.rows[row as usize];
+        sending.end = End::Told;
         Closed { by_server: sending.closed_by_server, status: sending.status }
     }
 
     /// The handler is done with it: its fd is unknown from now on.
     pub(crate) fn forget(&mut self, row: u32, wire: &mut dyn Wire) -> Result<(), Refused> {
         let sending = &mut self.rows[row as usize];
-        if !sending.ended || std::mem::replace(&mut sending.forgotten, true) {
+        if sending.end != End::Told {
             return Err(Refused::Unknown);
         }
+        sending.end = End::Forgotten;
         if let Some(fd) = sending.fd.take() {
             self.directory.remove(&fd);
             wire.released(fd);
@@ -144,7 +147,7 @@ impl Outbound {
 
     fn free_if_done(&mut self, row: u32) {
         let sending = &mut self.rows[row as usize];
-        if sending.phase == Phase::Gone && sending.forgotten {
+        if sending.phase == Phase::Gone && sending.end == End::Forgotten {
             *sending = Sending::free(sending.generation.wrapping_add(1));
             self.freed.push(row);
         }

@@ -7,7 +7,7 @@ use crate::fd::{Fd, Place};
 use crate::frames::{self, broken, deliver_frame, websocket};
 use crate::incoming::Incoming;
 use crate::outbound::{Outbound, Outgoing};
-use crate::sending::Phase;
+use crate::sending::{Phase, Reply};
 use crate::settings::{Protocol, Settings};
 use crate::time::Moment;
 use crate::wire::Wire;
@@ -25,9 +25,16 @@ pub(crate) enum Receiving {
     /// Requests. Between two of them nothing is kept.
     Http(Option<Box<Incoming>>),
     /// A request was handed out; what came behind it waits for the answer.
-    Waiting(Vec<u8>),
+    Waiting(Option<Box<Held>>),
     /// Frames.
     WebSocket(Receiver),
+}
+
+/// What came behind a request, looked at up to `at`.
+#[derive(Debug)]
+pub(crate) struct Held {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) at: usize,
 }
 
 /// Where the next read of a connection goes.
@@ -100,11 +107,12 @@ impl Hub {
                 Some(room) => Target::Own(room),
                 None => Target::Shared,
             },
-            (Phase::Open, Receiving::Waiting(_)) | (Phase::Ending | Phase::Gone | Phase::Free, _) => {
-                self.out.reading(row, false, wire);
+            (Phase::Open, Receiving::Http(_) | Receiving::Raw) => Target::Shared,
+            (Phase::Closing | Phase::Draining, _) if self.out.rows[row as usize].discards() => Target::Shared,
+            _ => {
+                self.out.pause(row, true, wire);
                 Target::Nowhere
             }
-            _ => Target::Shared,
         }
     }
 
@@ -224,6 +232,7 @@ impl Hub {
         match wait {
             Wait::Flush | Wait::Close => self.out.gone(row, wire),
             Wait::KeepAlive => self.out.close(row, true, wire),
+            Wait::Handshake if self.out.rows[row as usize].reply == Reply::Begun => self.out.close(row, true, wire),
             Wait::Handshake => self.refuse(row, &Response::new(503), wire),
             Wait::Head => match &self.receiving[row as usize] {
                 Receiving::Http(Some(_)) => self.refuse(row, &Response::new(408), wire),
@@ -283,7 +292,7 @@ impl Hub {
         }
         if let Some(row) = self.out.ended.pop() {
             self.receiving[row as usize] = Receiving::Over;
-            let closed = self.out.closed(row);
+            let closed = self.out.tell(row);
             let verdict = self.deliver(row, Event::Closed(closed), wire, handler);
             if verdict == Verdict::Handled {
                 let _ = self.out.forget(row, wire);
@@ -297,22 +306,27 @@ impl Hub {
         Verdict::Handled
     }
 
-    /// A request was answered: what came behind it is looked at now.
+    /// A request was answered: what came behind it is looked at now, unless the peer does not take its answers.
     fn resume(&mut self, row: u32, wire: &mut dyn Wire, handler: &mut dyn Handler) -> Verdict {
-        let sending = &self.out.rows[row as usize];
-        if sending.phase != Phase::Open {
+        let sending = &mut self.out.rows[row as usize];
+        if sending.phase != Phase::Open || sending.reply != Reply::Given || sending.congested {
             return Verdict::Handled;
         }
-        let next = match sending.status {
-            Status::Active => Receiving::WebSocket(Receiver::default()),
-            _ => Receiving::Http(None),
-        };
+        sending.reply = Reply::None;
+        let websocket = sending.status == Status::Active;
+        let next = if websocket { Receiving::WebSocket(Receiver::default()) } else { Receiving::Http(None) };
         let before = std::mem::replace(&mut self.receiving[row as usize], next);
-        self.out.reading(row, true, wire);
-        match before {
-            Receiving::Waiting(mut held) => self.process(row, &mut held, wire, handler),
+        let verdict = match before {
+            Receiving::Waiting(Some(mut held)) if websocket => {
+                self.process(row, &mut held.bytes[held.at..], wire, handler)
+            }
+            Receiving::Waiting(Some(held)) => self.held_requests(row, held, wire, handler),
             _ => Verdict::Handled,
+        };
+        if !matches!(self.receiving[row as usize], Receiving::Waiting(_)) {
+            self.out.pause(row, false, wire);
         }
+        verdict
     }
 
     #[inline]
@@ -320,13 +334,12 @@ impl Hub {
         match self.out.rows[row as usize].phase {
             Phase::Open => match &mut self.receiving[row as usize] {
                 Receiving::WebSocket(receiver) => websocket(receiver, &mut self.out, row, input, wire, handler),
-                Receiving::Http(_) => self.http(row, input, wire, handler),
+                Receiving::Http(_) => self.requests(row, input, wire, handler),
                 Receiving::Raw => self.deliver(row, Event::Received(input), wire, handler),
-                Receiving::Waiting(held) => {
-                    held.extend_from_slice(input);
+                Receiving::Waiting(_) | Receiving::Over => {
+                    debug_assert!(false, "read although there was no target");
                     Verdict::Handled
                 }
-                Receiving::Over => Verdict::Handled,
             },
             Phase::Closing | Phase::Draining => {
                 self.out.discard(row, input.len(), wire);

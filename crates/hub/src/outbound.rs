@@ -6,10 +6,10 @@ use crate::directory::Directory;
 use crate::event::Status;
 use crate::fd::{Fd, Place};
 use crate::outbox::{BATCH_BYTES_MAX, Flushed, Spares};
-use crate::sending::{Phase, Sending};
+use crate::sending::{End, Phase, Reply, Sending};
 use crate::settings::Settings;
 use crate::time::Moment;
-use crate::wire::{Interest, Wire};
+use crate::wire::Wire;
 use wirewool_proto::websocket::close;
 use wirewool_proto::websocket::frame::{self, CONTROL_BYTES_MAX, Opcode};
 use wirewool_proto::websocket::message::Payload;
@@ -164,6 +164,9 @@ impl Outbound {
     pub(crate) fn queue(&mut self, row: u32, bytes: &[u8], wire: &mut dyn Wire) -> Result<(), Refused> {
         let sending = &mut self.rows[row as usize];
         check_room(sending.owed(), bytes.len(), self.settings.outbox_bytes_max)?;
+        if bytes.is_empty() {
+            return Ok(());
+        }
         if bytes.len() >= THROUGH_BYTES_MIN && !sending.outbox.has_backlog() {
             let place = sending.place(row);
             sending.sent_at = self.now;
@@ -177,34 +180,42 @@ impl Outbound {
     }
 
     fn answer(&mut self, row: u32, bytes: &[u8], after: After, wire: &mut dyn Wire) -> Result<(), Refused> {
-        let sending = &mut self.rows[row as usize];
+        let sending = &self.rows[row as usize];
         if sending.phase != Phase::Open {
             return Err(Refused::Closing);
         }
-        if !sending.waiting {
+        if !matches!(sending.reply, Reply::Owed | Reply::Begun) {
             return Err(Refused::NotWaiting);
+        }
+        if after == After::Upgrade && !matches!(sending.status, Status::Upgrading | Status::OwnHandshake) {
+            return Err(Refused::NotWebSocket);
         }
         self.queue(row, bytes, wire)?;
         let sending = &mut self.rows[row as usize];
-        if sending.phase != Phase::Open || after == After::More {
+        if sending.phase != Phase::Open {
             return Ok(());
         }
-        sending.waiting = false;
         match after {
+            After::More => sending.reply = Reply::Begun,
             After::Close => self.close(row, true, wire),
             After::Upgrade => {
                 sending.status = Status::Active;
                 sending.fd.into_iter().for_each(|fd| wire.established(fd));
                 self.deadlines.clear(row);
-                self.answered.push(row);
+                self.given(row);
             }
-            _ => {
+            After::KeepAlive => {
                 sending.status = Status::Plain;
                 self.deadlines.set(row, Wait::KeepAlive, self.now);
-                self.answered.push(row);
+                self.given(row);
             }
         }
         Ok(())
+    }
+
+    fn given(&mut self, row: u32) {
+        self.rows[row as usize].reply = Reply::Given;
+        self.answered.push(row);
     }
 
     /// Sends what was just appended: now, or with the last message of its batch.
@@ -252,48 +263,50 @@ impl Outbound {
     /// There is room again.
     pub(crate) fn drain(&mut self, row: u32, wire: &mut dyn Wire) {
         let sending = &mut self.rows[row as usize];
-        let place = sending.place(row);
-        sending.sent_at = self.now;
+        let (place, owed) = (sending.place(row), sending.outbox.owed());
         let flushed = sending.outbox.drain(place, wire, &mut self.spares);
-        if flushed == Flushed::Blocked && sending.phase == Phase::Closing {
-            self.deadlines.set(row, Wait::Flush, self.now);
+        if sending.outbox.owed() < owed {
+            sending.sent_at = self.now;
+            // A peer that takes an answer piece by piece is not idle yet.
+            if let Some(wait @ (Wait::Flush | Wait::KeepAlive)) = self.deadlines.wait(row) {
+                self.deadlines.set(row, wait, self.now);
+            }
         }
         self.after_send(row, flushed, wire);
     }
 
     pub(crate) fn after_send(&mut self, row: u32, flushed: Flushed, wire: &mut dyn Wire) {
-        let sending = &self.rows[row as usize];
-        let Interest { read, .. } = sending.interest;
+        let sending = &mut self.rows[row as usize];
         match (flushed, sending.phase) {
-            (Flushed::Broken, _) => self.gone(row, wire),
-            (Flushed::Empty, Phase::Closing) if sending.eof => self.gone(row, wire),
-            (Flushed::Empty, Phase::Closing) => {
-                wire.shut_down(sending.place(row));
-                self.rows[row as usize].phase = Phase::Draining;
-                self.deadlines.set(row, Wait::Close, self.now);
-                self.wait_for(row, Interest { read: true, write: false }, wire);
+            (Flushed::Broken, _) => return self.gone(row, wire),
+            (Flushed::Empty, Phase::Closing) => return self.all_sent(row, wire),
+            (Flushed::Empty, _) => {
+                let was_congested = std::mem::replace(&mut sending.congested, false);
+                if was_congested && sending.reply == Reply::Given {
+                    self.answered.push(row);
+                }
             }
-            (Flushed::Empty, _) if sending.waiting => self.wait_for(row, Interest { read, write: false }, wire),
-            (Flushed::Empty, _) => self.wait_for(row, Interest { read: true, write: false }, wire),
+            // A peer that sends faster than it reads is not read from: back pressure, instead of a full outbox.
             (Flushed::Blocked, _) => {
-                // A peer that sends faster than it reads is not read from: back pressure, instead of a full outbox.
-                let read = read && sending.outbox.owed() <= self.settings.outbox_bytes_max / 2;
-                self.wait_for(row, Interest { read, write: true }, wire);
+                sending.congested |= sending.outbox.owed() > self.settings.outbox_bytes_max / 2;
             }
         }
+        self.watch(row, wire);
     }
 
-    /// Starts or stops reading.
-    pub(crate) fn reading(&mut self, row: u32, read: bool, wire: &mut dyn Wire) {
-        let write = self.rows[row as usize].interest.write;
-        self.wait_for(row, Interest { read, write }, wire);
+    /// What a connection sends stays in the kernel, or is read again.
+    pub(crate) fn pause(&mut self, row: u32, paused: bool, wire: &mut dyn Wire) {
+        self.rows[row as usize].paused = paused;
+        self.watch(row, wire);
     }
 
+    /// Waits for what there is to be waited for.
     #[inline]
-    fn wait_for(&mut self, row: u32, interest: Interest, wire: &mut dyn Wire) {
+    pub(crate) fn watch(&mut self, row: u32, wire: &mut dyn Wire) {
         let sending = &mut self.rows[row as usize];
-        if sending.interest != interest && !matches!(sending.phase, Phase::Gone | Phase::Free) {
-            sending.interest = interest;
+        let interest = sending.interest();
+        if sending.waits_for != interest && !matches!(sending.phase, Phase::Gone | Phase::Free) {
+            sending.waits_for = interest;
             wire.wait_for(sending.place(row), interest);
         }
     }
@@ -304,9 +317,9 @@ impl Outbound {
             Command::Push(push) => self.push(row, push, wire),
             Command::Send(bytes) => self.send(row, bytes, wire),
             Command::Answer { bytes, after } => self.answer(row, bytes, after, wire),
-            Command::Disconnect { code, reason } => self.disconnect(row, &close::payload(code, reason), wire),
+            Command::Disconnect { code, reason } => self.disconnect(row, close::payload(code, reason), wire),
             Command::Close { reset } => {
-                if self.rows[row as usize].ended {
+                if self.rows[row as usize].end != End::Alive {
                     return Err(Refused::Closing);
                 }
                 if reset {

@@ -2,9 +2,9 @@
 
 use crate::deadlines::Wait;
 use crate::event::{Event, Handler, Status, Verdict};
-use crate::hub::{Hub, Receiving};
+use crate::hub::{Held, Hub, Receiving};
 use crate::incoming::{BadRequest, Incoming, Step};
-use crate::sending::Phase;
+use crate::sending::{Phase, Reply};
 use crate::settings::Protocol;
 use crate::wire::Wire;
 use wirewool_proto::http::head::Head;
@@ -13,18 +13,54 @@ use wirewool_proto::http::response::{Exchange, Response, bad_request_page};
 use wirewool_proto::websocket::handshake;
 
 impl Hub {
+    /// Takes what one read brought.
     #[cold]
     #[inline(never)]
-    pub(crate) fn http(
+    pub(crate) fn requests(
         &mut self,
         row: u32,
-        input: &mut [u8],
+        input: &[u8],
         wire: &mut dyn Wire,
         handler: &mut dyn Handler,
     ) -> Verdict {
+        let (used, verdict) = self.next_request(row, input, wire, handler);
+        if used < input.len()
+            && let Receiving::Waiting(held) = &mut self.receiving[row as usize]
+        {
+            *held = Some(Box::new(Held { bytes: input[used..].to_vec(), at: 0 }));
+        }
+        verdict
+    }
+
+    /// Looks at what came behind a request, now that this is answered. It is copied once, however many requests it is.
+    pub(crate) fn held_requests(
+        &mut self,
+        row: u32,
+        mut rest: Box<Held>,
+        wire: &mut dyn Wire,
+        handler: &mut dyn Handler,
+    ) -> Verdict {
+        let (used, verdict) = self.next_request(row, &rest.bytes[rest.at..], wire, handler);
+        rest.at += used;
+        if rest.at < rest.bytes.len()
+            && let Receiving::Waiting(held) = &mut self.receiving[row as usize]
+        {
+            *held = Some(rest);
+        }
+        verdict
+    }
+
+    /// Hands out the first request that is whole: how many bytes were used until then?
+    fn next_request(
+        &mut self,
+        row: u32,
+        input: &[u8],
+        wire: &mut dyn Wire,
+        handler: &mut dyn Handler,
+    ) -> (usize, Verdict) {
         let mut at = 0;
         while at < input.len() {
-            let Receiving::Http(state) = &mut self.receiving[row as usize] else { return Verdict::Handled };
+            let Receiving::Http(state) = &mut self.receiving[row as usize] else { break };
             let mut incoming = state.take().unwrap_or_else(|| Box::new(Incoming::new(&self.out.settings)));
             let step = incoming.next(&input[at..]).and_then(|(used, step)| {
                 at += used;
@@ -34,15 +70,14 @@ impl Hub {
                 }
             });
             match step {
-                Ok(Step::Request(request)) => return self.hand_out(row, request, &input[at..], wire, handler),
+                Ok(Step::Request(request)) => return (at, self.hand_out(row, request, wire, handler)),
                 Ok(_) => {}
                 Err(error) => {
                     self.refuse(row, &Response::new(error.status()).body(format!("{error}\n")), wire);
-                    return Verdict::Handled;
                 }
             }
             if self.out.rows[row as usize].phase != Phase::Open {
-                return Verdict::Handled;
+                return (input.len(), Verdict::Handled);
             }
             if !incoming.is_empty() {
                 self.receiving[row as usize] = Receiving::Http(Some(incoming));
@@ -53,7 +88,7 @@ impl Hub {
         {
             self.out.deadlines.set(row, Wait::Head, self.out.now);
         }
-        Verdict::Handled
+        (input.len(), Verdict::Handled)
     }
 
     /// A head is complete: what is to be done about it, before its body?
@@ -87,18 +122,11 @@ impl Hub {
         }
     }
 
-    /// A request goes to the handler; what came behind it waits.
-    fn hand_out(
-        &mut self,
-        row: u32,
-        request: Request,
-        behind: &[u8],
-        wire: &mut dyn Wire,
-        handler: &mut dyn Handler,
-    ) -> Verdict {
-        self.receiving[row as usize] = Receiving::Waiting(behind.to_vec());
+    /// A request goes to the handler.
+    fn hand_out(&mut self, row: u32, request: Request, wire: &mut dyn Wire, handler: &mut dyn Handler) -> Verdict {
+        self.receiving[row as usize] = Receiving::Waiting(None);
         let sending = &mut self.out.rows[row as usize];
-        sending.waiting = true;
+        sending.reply = Reply::Owed;
         self.out.deadlines.clear(row);
         let websocket = self.out.settings.protocol == Protocol::WebSocket && handshake::is_upgrade(&request.head);
         if !websocket {

@@ -3,6 +3,7 @@
 use crate::event::Status;
 use crate::fd::{Fd, Place};
 use crate::outbox::Outbox;
+use crate::settings::DISCARD_BYTES_MAX;
 use crate::time::Moment;
 use crate::wire::Interest;
 use wirewool_proto::websocket::sender::Sequence;
@@ -30,6 +31,41 @@ pub(crate) enum Phase {
     Gone,
 }
 
+/// The answer to a request that was handed out.
+///
+/// ```text
+/// None ─► Owed ─► Begun ─► Given ─► None
+///           └────────────────┘
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reply {
+    /// No request was handed out.
+    None,
+    /// Nothing was said yet.
+    Owed,
+    /// A piece was, more of it follows.
+    Begun,
+    /// All was; what came behind the request is looked at once the peer takes what it is owed.
+    Given,
+}
+
+/// What the handler knows of the end.
+///
+/// ```text
+/// Alive ─► Due ─► Told ─► Forgotten
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    /// There is none yet.
+    Alive,
+    /// It will be told when the batch ends.
+    Due,
+    /// It was told.
+    Told,
+    /// It is done with it.
+    Forgotten,
+}
+
 #[derive(Debug)]
 pub(crate) struct Sending {
     pub(crate) fd: Option<Fd>,
@@ -37,18 +73,19 @@ pub(crate) struct Sending {
     pub(crate) phase: Phase,
     pub(crate) status: Status,
     pub(crate) sequence: Sequence,
-    pub(crate) interest: Interest,
+    /// What its socket is waited for.
+    pub(crate) waits_for: Interest,
     pub(crate) dirty: bool,
-    /// A request was handed out, its answer is owed.
-    pub(crate) waiting: bool,
+    /// What it sends stays in the kernel until its handler is done.
+    pub(crate) paused: bool,
+    /// It does not take what it makes the server send.
+    pub(crate) congested: bool,
+    pub(crate) reply: Reply,
     pub(crate) closed_by_server: bool,
-    /// The handler was told, or is about to be.
-    pub(crate) ended: bool,
-    /// The handler is done with it.
-    pub(crate) forgotten: bool,
+    pub(crate) end: End,
     /// The peer ended its stream.
     pub(crate) eof: bool,
-    pub(crate) discarded: u32,
+    pub(crate) discarded: usize,
     pub(crate) outbox: Outbox,
     /// Whole messages that wait for the end of a fragmented one.
     pub(crate) held: Vec<u8>,
@@ -67,12 +104,13 @@ impl Sending {
             phase: Phase::Free,
             status: Status::Plain,
             sequence: Sequence::Between,
-            interest: Interest { read: true, write: false },
+            waits_for: Interest { read: true, write: false },
             dirty: false,
-            waiting: false,
+            paused: false,
+            congested: false,
+            reply: Reply::None,
             closed_by_server: false,
-            ended: false,
-            forgotten: false,
+            end: End::Alive,
             eof: false,
             discarded: 0,
             outbox: Outbox::default(),
@@ -90,5 +128,20 @@ impl Sending {
 
     pub(crate) fn owed(&self) -> usize {
         self.outbox.owed() + self.held.len()
+    }
+
+    /// What its socket is to be waited for.
+    pub(crate) fn interest(&self) -> Interest {
+        let read = match self.phase {
+            Phase::Open | Phase::Ending => !self.paused && !self.congested,
+            _ => self.discards(),
+        };
+        Interest { read, write: self.outbox.has_backlog() }
+    }
+
+    /// Is it closing, and is what it still sends thrown away?
+    pub(crate) fn discards(&self) -> bool {
+        let closing = matches!(self.phase, Phase::Closing | Phase::Draining);
+        closing && !self.eof && self.discarded <= DISCARD_BYTES_MAX
     }
 }
