@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
+use std::fmt;
 use std::io::IoSlice;
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
@@ -18,34 +19,41 @@ use wirewool_proto::websocket::mask;
 use wirewool_proto::websocket::message::{Kind, Payload};
 
 /// One read of the fake loop takes this much.
-pub const READ_BYTES: usize = 64 << 10;
+pub(crate) const READ_BYTES: usize = 64 << 10;
 
 /// From so many missing bytes on, a read goes straight into its message.
 const DIRECT_BYTES_MIN: usize = 1 << 10;
 
 /// One fake socket; the peer's side of it is in the test's hands.
-#[derive(Debug)]
-pub struct Socket {
+pub(crate) struct Socket {
     /// What the peer sent and the hub has not read.
-    pub input: VecDeque<u8>,
+    pub(crate) input: VecDeque<u8>,
     /// The peer sends nothing more.
-    pub eof: bool,
+    pub(crate) eof: bool,
     /// All that the kernel took.
-    pub bytes: Vec<u8>,
+    pub(crate) bytes: Vec<u8>,
     /// How much the kernel still takes.
-    pub room: usize,
+    pub(crate) room: usize,
     /// How much it takes in one call.
-    pub per_call: usize,
+    pub(crate) per_call: usize,
     /// Every call fails.
-    pub broken: bool,
+    pub(crate) broken: bool,
     /// The hub was told so.
-    pub told_broken: bool,
+    pub(crate) told_broken: bool,
     /// How often something was sent.
-    pub sends: usize,
-    pub interest: Interest,
-    pub interest_changes: usize,
-    pub shut_down: bool,
-    pub closed: bool,
+    pub(crate) sends: usize,
+    pub(crate) interest: Interest,
+    pub(crate) interest_changes: usize,
+    pub(crate) shut_down: bool,
+    pub(crate) closed: bool,
+}
+
+impl fmt::Debug for Socket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Socket { input, bytes, eof, broken, room, interest, shut_down, closed, .. } = self;
+        let (unread, sent) = (input.len(), bytes.len());
+        write!(f, "{unread} unread, {sent} sent, {eof} {broken} {room} {interest:?} {shut_down} {closed}")
+    }
 }
 
 impl Socket {
@@ -127,20 +135,20 @@ enum Received {
 
 /// All fake sockets.
 #[derive(Debug, Default)]
-pub struct Sockets {
-    pub by_place: HashMap<Place, Socket>,
-    pub established: Vec<u64>,
-    pub released: Vec<u64>,
-    pub now: u64,
+pub(crate) struct Sockets {
+    pub(crate) by_place: HashMap<Place, Socket>,
+    pub(crate) established: Vec<u64>,
+    pub(crate) released: Vec<u64>,
+    pub(crate) now: u64,
 }
 
 /// The way to the fake sockets; a clone leads to the same ones.
 #[derive(Debug, Default, Clone)]
-pub struct FakeWire(pub Rc<RefCell<Sockets>>);
+pub(crate) struct FakeWire(pub Rc<RefCell<Sockets>>);
 
 impl FakeWire {
     /// Looks at, or changes, one socket.
-    pub fn socket<T>(&self, place: Place, f: impl FnOnce(&mut Socket) -> T) -> T {
+    pub(crate) fn socket<T>(&self, place: Place, f: impl FnOnce(&mut Socket) -> T) -> T {
         f(self.0.borrow_mut().by_place.get_mut(&place).expect("a socket that was opened"))
     }
 
@@ -197,7 +205,7 @@ impl Wire for FakeWire {
 
 /// An event as the handler heard it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Seen {
+pub(crate) enum Seen {
     Connected,
     Received(Vec<u8>),
     /// Target and body.
@@ -231,18 +239,21 @@ impl Seen {
 }
 
 /// A text message.
-pub fn text(text: &str) -> Seen {
+pub(crate) fn text(text: &str) -> Seen {
     Seen::Message(Kind::Text, text.as_bytes().to_vec())
 }
 
 /// The last event.
-pub fn closed(by_server: bool, status: Status) -> Seen {
+pub(crate) fn closed(by_server: bool, status: Status) -> Seen {
     Seen::Closed(Closed { by_server, status })
 }
 
+/// What was heard, and of which fd.
+pub(crate) type Log = Rc<RefCell<Vec<(u64, Seen)>>>;
+
 /// When the handler does its work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Manner {
+pub(crate) enum Manner {
     /// In the call.
     AtOnce,
     /// After each read, as a worker does that runs a script.
@@ -252,12 +263,12 @@ pub enum Manner {
 }
 
 /// What the handler does about an event.
-pub type Script = dyn FnMut(Fd, &Seen, &mut dyn Outlet);
+pub(crate) type Script = dyn FnMut(Fd, &Seen, &mut dyn Outlet);
 
 /// Notes what it hears, and does what its script says.
-pub struct FakeHandler {
-    pub manner: Manner,
-    pub seen: Vec<(u64, Seen)>,
+pub(crate) struct FakeHandler {
+    pub(crate) manner: Manner,
+    pub(crate) seen: Log,
     queue: VecDeque<(Fd, Seen)>,
     script: Box<Script>,
 }
@@ -265,7 +276,7 @@ pub struct FakeHandler {
 impl Handler for FakeHandler {
     fn handle(&mut self, fd: Fd, event: Event<'_>, out: &mut dyn Outlet) -> Verdict {
         let seen = Seen::of(event);
-        self.seen.push((fd.get(), seen.clone()));
+        self.seen.borrow_mut().push((fd.get(), seen.clone()));
         if self.manner == Manner::AtOnce {
             (self.script)(fd, &seen, out);
             return Verdict::Handled;
@@ -276,7 +287,7 @@ impl Handler for FakeHandler {
 }
 
 /// Accepts upgrades, answers a request with its target, sends messages back.
-pub fn echo(fd: Fd, seen: &Seen, out: &mut dyn Outlet) {
+pub(crate) fn echo(fd: Fd, seen: &Seen, out: &mut dyn Outlet) {
     let _ = match seen {
         Seen::Upgrade(_) => answer(out, fd, b"HTTP/1.1 101\r\n\r\n", After::Upgrade),
         Seen::Request(target, _) => answer(out, fd, format!("{target}\n").as_bytes(), After::KeepAlive),
@@ -287,43 +298,47 @@ pub fn echo(fd: Fd, seen: &Seen, out: &mut dyn Outlet) {
 }
 
 /// Sends a frame.
-pub fn push(out: &mut dyn Outlet, fd: Fd, opcode: Opcode, fin: bool, payload: &[u8]) -> Result<(), Refused> {
+pub(crate) fn push(out: &mut dyn Outlet, fd: Fd, opcode: Opcode, fin: bool, payload: &[u8]) -> Result<(), Refused> {
     out.apply(fd, Command::Push(Push { opcode, fin, payload: Payload::Borrowed(payload) }))
 }
 
 /// Sends a piece of an answer.
-pub fn answer(out: &mut dyn Outlet, fd: Fd, bytes: &[u8], after: After) -> Result<(), Refused> {
+pub(crate) fn answer(out: &mut dyn Outlet, fd: Fd, bytes: &[u8], after: After) -> Result<(), Refused> {
     out.apply(fd, Command::Answer { bytes, after })
 }
 
 /// Sends a close frame.
-pub fn disconnect(out: &mut dyn Outlet, fd: Fd) -> Result<(), Refused> {
+pub(crate) fn disconnect(out: &mut dyn Outlet, fd: Fd) -> Result<(), Refused> {
     out.apply(fd, Command::Disconnect { code: CloseCode::NORMAL, reason: "" })
 }
 
 /// One connection of the fake loop.
 #[derive(Debug, Clone, Copy)]
-pub struct Connection {
-    pub fd: Fd,
-    pub place: Place,
+pub(crate) struct Connection {
+    pub(crate) fd: Fd,
+    pub(crate) place: Place,
 }
 
 /// A hub, its sockets and its handler.
-pub struct World {
-    pub hub: Hub,
-    pub wire: FakeWire,
-    pub handler: FakeHandler,
-    pub opened: Vec<Connection>,
+pub(crate) struct World {
+    pub(crate) hub: Hub,
+    pub(crate) wire: FakeWire,
+    pub(crate) handler: FakeHandler,
+    pub(crate) opened: Vec<Connection>,
 }
 
 impl World {
-    pub fn new(settings: Settings, manner: Manner, script: impl FnMut(Fd, &Seen, &mut dyn Outlet) + 'static) -> World {
-        let handler = FakeHandler { manner, seen: Vec::new(), queue: VecDeque::new(), script: Box::new(script) };
+    pub(crate) fn new(
+        settings: Settings,
+        manner: Manner,
+        script: impl FnMut(Fd, &Seen, &mut dyn Outlet) + 'static,
+    ) -> World {
+        let handler = FakeHandler { manner, seen: Log::default(), queue: VecDeque::new(), script: Box::new(script) };
         World { hub: Hub::new(settings), wire: FakeWire::default(), handler, opened: Vec::new() }
     }
 
     /// Accepts a connection.
-    pub fn open(&mut self) -> Connection {
+    pub(crate) fn open(&mut self) -> Connection {
         let fd = fd(self.opened.len() as u64 + 1);
         let place = self.hub.open(fd);
         let before = self.wire.0.borrow_mut().by_place.insert(place, Socket::new());
@@ -335,13 +350,13 @@ impl World {
     }
 
     /// Accepts a connection and upgrades it; forgets what was seen and sent meanwhile.
-    pub fn open_websocket(&mut self) -> Connection {
+    pub(crate) fn open_websocket(&mut self) -> Connection {
         let connection = self.open();
         self.feed(connection, UPGRADE);
         if self.handler.manner == Manner::OnDemand {
             self.work();
         }
-        self.handler.seen.clear();
+        self.handler.seen.borrow_mut().clear();
         self.wire.socket(connection.place, |socket| {
             socket.bytes.clear();
             socket.sends = 0;
@@ -351,25 +366,25 @@ impl World {
     }
 
     /// The peer sends; the loop runs until nothing is ready.
-    pub fn feed(&mut self, connection: Connection, bytes: &[u8]) {
+    pub(crate) fn feed(&mut self, connection: Connection, bytes: &[u8]) {
         self.wire.socket(connection.place, |socket| socket.input.extend(bytes));
         self.run();
     }
 
     /// The peer ends its stream.
-    pub fn end(&mut self, connection: Connection) {
+    pub(crate) fn end(&mut self, connection: Connection) {
         self.wire.socket(connection.place, |socket| socket.eof = true);
         self.run();
     }
 
     /// Changes a socket; then the loop runs until nothing is ready.
-    pub fn change(&mut self, connection: Connection, f: impl FnOnce(&mut Socket)) {
+    pub(crate) fn change(&mut self, connection: Connection, f: impl FnOnce(&mut Socket)) {
         self.wire.socket(connection.place, f);
         self.run();
     }
 
     /// Serves all that is ready until nothing is: a connection that stays ready for nothing is a busy loop.
-    pub fn run(&mut self) {
+    pub(crate) fn run(&mut self) {
         for _ in 0..100_000 {
             let mut idle = true;
             for at in 0..self.opened.len() {
@@ -383,7 +398,7 @@ impl World {
     }
 
     /// Serves one connection once, as the engine does; was it ready?
-    pub fn turn(&mut self, connection: Connection) -> bool {
+    pub(crate) fn turn(&mut self, connection: Connection) -> bool {
         let place = connection.place;
         let Some((read, write, hung_up)) = self.wire.socket(place, |socket| socket.ready()) else { return false };
         if write {
@@ -422,7 +437,7 @@ impl World {
     }
 
     /// Handles what is queued, as a worker does, until nothing is.
-    pub fn work(&mut self) {
+    pub(crate) fn work(&mut self) {
         while !self.handler.queue.is_empty() {
             while let Some((fd, seen)) = self.handler.queue.pop_front() {
                 let more = !self.handler.queue.is_empty();
@@ -439,7 +454,7 @@ impl World {
     }
 
     /// Does something from outside a handler.
-    pub fn apply<T>(&mut self, f: impl FnOnce(&mut dyn Outlet) -> T) -> T {
+    pub(crate) fn apply<T>(&mut self, f: impl FnOnce(&mut dyn Outlet) -> T) -> T {
         let result = f(&mut self.hub.outlet(&mut self.wire, false));
         self.hub.settle(&mut self.wire, &mut self.handler);
         self.work_if_later();
@@ -447,7 +462,7 @@ impl World {
     }
 
     /// Time passes; what is overdue ends.
-    pub fn wait(&mut self, ms: u64) {
+    pub(crate) fn wait(&mut self, ms: u64) {
         let now = {
             let mut sockets = self.wire.0.borrow_mut();
             sockets.now += ms;
@@ -459,31 +474,31 @@ impl World {
     }
 
     /// What was sent to a connection, since the last time.
-    pub fn sent(&mut self, connection: Connection) -> Vec<u8> {
+    pub(crate) fn sent(&mut self, connection: Connection) -> Vec<u8> {
         self.wire.socket(connection.place, |socket| std::mem::take(&mut socket.bytes))
     }
 
     /// What was heard, since the last time.
-    pub fn seen(&mut self) -> Vec<Seen> {
-        std::mem::take(&mut self.handler.seen).into_iter().map(|(_, seen)| seen).collect()
+    pub(crate) fn seen(&mut self) -> Vec<Seen> {
+        self.handler.seen.take().into_iter().map(|(_, seen)| seen).collect()
     }
 
-    pub fn is_closed(&self, connection: Connection) -> bool {
+    pub(crate) fn is_closed(&self, connection: Connection) -> bool {
         self.wire.socket(connection.place, |socket| socket.closed)
     }
 }
 
 /// The fd with this number.
-pub fn fd(number: u64) -> Fd {
+pub(crate) fn fd(number: u64) -> Fd {
     Fd::new(number).expect("not zero")
 }
 
 /// A handshake that any server accepts.
-pub const UPGRADE: &[u8] = b"GET /chat HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+pub(crate) const UPGRADE: &[u8] = b"GET /chat HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
 
 /// A client's frame.
-pub fn from_client(opcode: Opcode, fin: bool, payload: &[u8]) -> Vec<u8> {
+pub(crate) fn from_client(opcode: Opcode, fin: bool, payload: &[u8]) -> Vec<u8> {
     let key = [1, 20, 133, 244];
     let mut bytes = frame::encode(opcode, fin, 0, payload.len(), Some(key)).bytes().to_vec();
     let start = bytes.len();
@@ -493,21 +508,21 @@ pub fn from_client(opcode: Opcode, fin: bool, payload: &[u8]) -> Vec<u8> {
 }
 
 /// A server's frame.
-pub fn from_server(opcode: Opcode, fin: bool, payload: &[u8]) -> Vec<u8> {
+pub(crate) fn from_server(opcode: Opcode, fin: bool, payload: &[u8]) -> Vec<u8> {
     [frame::encode(opcode, fin, 0, payload.len(), None).bytes(), payload].concat()
 }
 
 /// A text message of a client.
-pub fn client_text(text: &str) -> Vec<u8> {
+pub(crate) fn client_text(text: &str) -> Vec<u8> {
     from_client(Opcode::Text, true, text.as_bytes())
 }
 
 /// A text message of a server.
-pub fn server_text(text: &str) -> Vec<u8> {
+pub(crate) fn server_text(text: &str) -> Vec<u8> {
     from_server(Opcode::Text, true, text.as_bytes())
 }
 
 /// A close frame of a server.
-pub fn server_close(code: u16) -> Vec<u8> {
+pub(crate) fn server_close(code: u16) -> Vec<u8> {
     from_server(Opcode::Close, true, &code.to_be_bytes())
 }

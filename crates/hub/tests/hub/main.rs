@@ -2,7 +2,6 @@
 
 mod closing;
 mod fake;
-mod limits;
 mod random;
 mod requests;
 mod sending;

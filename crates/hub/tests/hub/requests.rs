@@ -44,7 +44,10 @@ fn one_request_at_a_time() {
     world.feed(connection, (get("/1") + &get("/2")).as_bytes());
     world.feed(connection, get("/3").as_bytes());
     assert_eq!(world.seen(), [Seen::Connected, Seen::Request("/1".into(), vec![])]);
-    assert!(!world.wire.socket(connection.place, |socket| socket.interest.read), "what comes behind stays in the kernel");
+    assert!(
+        !world.wire.socket(connection.place, |socket| socket.interest.read),
+        "what comes behind stays in the kernel"
+    );
     assert_eq!(world.hub.next_deadline(), None, "a handler may take its time");
     for (request, next) in [(1, Some("/2")), (2, Some("/3")), (3, None)] {
         assert_eq!(world.apply(|out| answer(out, connection.fd, b"a", After::More)), Ok(()));
@@ -107,11 +110,8 @@ fn bodies() {
             let mut world = World::new(settings(), Manner::AtOnce, echo);
             let connection = world.open();
             bytes.as_bytes().chunks(piece).for_each(|piece| world.feed(connection, piece));
-            let wanted = [
-                Seen::Connected,
-                Seen::Request("/b".into(), body.to_vec()),
-                Seen::Request("/next".into(), vec![]),
-            ];
+            let wanted =
+                [Seen::Connected, Seen::Request("/b".into(), body.to_vec()), Seen::Request("/next".into(), vec![])];
             assert_eq!(world.seen(), wanted, "{bytes}, {piece} bytes a piece");
         }
     }

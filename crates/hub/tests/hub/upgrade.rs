@@ -88,7 +88,8 @@ fn an_own_handshake_looks_at_the_upgrade_header_only() {
 
 #[test]
 fn frames_behind_the_request_are_kept() {
-    let early = [UPGRADE, &*client_text("one"), &*client_text("two"), &from_client(Opcode::Binary, false, b"x")].concat();
+    let early =
+        [UPGRADE, &*client_text("one"), &*client_text("two"), &from_client(Opcode::Binary, false, b"x")].concat();
     for manner in [Manner::AtOnce, Manner::Later, Manner::OnDemand] {
         for cut in [early.len(), UPGRADE.len(), UPGRADE.len() + 1, UPGRADE.len() + 12] {
             let mut world = World::new(Settings::default(), manner, echo);
@@ -100,12 +101,14 @@ fn frames_behind_the_request_are_kept() {
                 assert_eq!(world.sent(connection), b"");
                 world.work();
                 world.run();
+                world.work();
             }
             let sent = [b"HTTP/1.1 101\r\n\r\n", &*server_text("one"), &server_text("two")].concat();
             assert_eq!(world.sent(connection), sent, "{manner:?}, cut at {cut}");
             let seen = world.seen();
             assert_eq!(seen[seen.len() - 2..], [text("one"), text("two")]);
             world.feed(connection, &from_client(Opcode::Continuation, true, b"y"));
+            world.work();
             assert_eq!(world.sent(connection), [2 << 6 | 2, 2, b'x', b'y']);
         }
     }
