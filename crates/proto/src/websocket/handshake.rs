@@ -110,7 +110,10 @@ pub fn accept(key: &[u8]) -> [u8; 28] {
 pub fn choose_protocol<'a>(head: &Head, supported: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     supported.into_iter().find(|name| {
         let lines = head.header_all("sec-websocket-protocol");
-        lines.flat_map(|line| line.split(|byte| *byte == b',')).any(|offer| offer.trim_ascii() == name.as_bytes())
+        !name.is_empty()
+            && lines
+                .flat_map(|line| line.split(|byte| *byte == b','))
+                .any(|offer| offer.trim_ascii() == name.as_bytes())
     })
 }
 
@@ -130,4 +133,132 @@ pub fn encode_acceptance(head: &Head, protocol: Option<&str>, extra: &[u8], out:
     }
     out.extend_from_slice(extra);
     out.extend_from_slice(b"Server: wirewool\r\n\r\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::http::head::{Head, HeadLimits, HeadReader};
+    use crate::websocket::handshake::{Refusal, accept, check, choose_protocol, encode_acceptance, is_upgrade};
+
+    /// The request of RFC 6455 §1.2, with its key from §1.3.
+    const REQUEST: &str = "GET /chat HTTP/1.1\r\nHost: server.example.com\r\nUpgrade: websocket\r\n\
+        Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nOrigin: http://example.com\r\n\
+        Sec-WebSocket-Protocol: chat, superchat\r\nSec-WebSocket-Version: 13\r\n\r\n";
+
+    fn head(text: &str) -> Head {
+        let found = HeadReader::new(HeadLimits::default()).next(text.as_bytes());
+        found.expect("accepted").expect("whole").1
+    }
+
+    /// The request with one part replaced.
+    fn changed(from: &str, to: &str) -> Head {
+        assert!(REQUEST.contains(from), "{from}");
+        head(&REQUEST.replacen(from, to, 1))
+    }
+
+    #[test]
+    fn what_is_checked() {
+        let key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+        let twice = &*key.repeat(2);
+        let rows: &[(&str, &str, Result<(), Refusal>)] = &[
+            ("/chat", "/", Ok(())),
+            ("Upgrade: websocket", "upgrade: h2c, WebSocket", Ok(())),
+            ("Connection: Upgrade", "Connection: keep-alive, upgrade", Ok(())),
+            ("Connection: Upgrade", "Connection: keep-alive\r\nConnection: UPGRADE", Ok(())),
+            ("Origin: http://example.com", "Content-Length: 0", Ok(())),
+            ("GET", "POST", Err(Refusal::Method)),
+            ("GET", "get", Err(Refusal::Method)),
+            ("HTTP/1.1", "HTTP/1.0", Err(Refusal::HttpVersion)),
+            ("Connection: Upgrade", "Connection: close", Err(Refusal::Connection)),
+            ("Connection: Upgrade", "Connection: Upgrades", Err(Refusal::Connection)),
+            ("Connection: Upgrade\r\n", "", Err(Refusal::Connection)),
+            ("Version: 13", "Version: 8", Err(Refusal::Version)),
+            ("Version: 13", "Version: 13, 8", Err(Refusal::Version)),
+            ("Version: 13", "Version: 013", Err(Refusal::Version)),
+            ("Version: 13", "Version: 13\r\nSec-WebSocket-Version: 13", Err(Refusal::Version)),
+            ("Sec-WebSocket-Version: 13\r\n", "", Err(Refusal::Version)),
+            (key, "", Err(Refusal::Key)),
+            (key, twice, Err(Refusal::Key)),
+            ("Key: dGhlIHNhbXBsZSBub25jZQ==", "Key:", Err(Refusal::Key)),
+            ("dGhlIHNhbXBsZSBub25jZQ==", "dGhlIHNhbXBsZSBub25jZQ", Err(Refusal::Key)),
+            // 24 characters, but 17 and 18 bytes; then not base64; then bits behind the last byte.
+            ("dGhlIHNhbXBsZSBub25jZQ==", "dGhlIHNhbXBsZSBub25jZTE=", Err(Refusal::Key)),
+            ("dGhlIHNhbXBsZSBub25jZQ==", "dGhlIHNhbXBsZSBub25jZTEy", Err(Refusal::Key)),
+            ("dGhlIHNhbXBsZSBub25jZQ==", "dGhlIHNhbXBsZSBub25j*Q==", Err(Refusal::Key)),
+            ("dGhlIHNhbXBsZSBub25jZQ==", "dGhlIHNhbXBsZSBub25jZR==", Err(Refusal::Key)),
+            ("Origin: http://example.com", "Content-Length: 1", Err(Refusal::Body)),
+            ("Origin: http://example.com", "Transfer-Encoding: chunked", Err(Refusal::Body)),
+        ];
+        for (from, to, wanted) in rows {
+            let head = changed(from, to);
+            assert!(is_upgrade(&head));
+            assert_eq!(check(&head), *wanted, "{from} became {to}");
+        }
+    }
+
+    #[test]
+    fn what_asks_for_an_upgrade() {
+        let rows = [
+            ("Upgrade: websocket", true),
+            ("Upgrade: WEBSOCKET", true),
+            ("Upgrade: h2c,websocket", true),
+            ("Upgrade: h2c\r\nUpgrade: websocket", true),
+            ("Upgrade: websocket/13", false),
+            ("Upgrade: web socket", false),
+            ("Upgrade:", false),
+            ("X-Upgrade: websocket", false),
+        ];
+        for (line, wanted) in rows {
+            assert_eq!(is_upgrade(&changed("Upgrade: websocket", line)), wanted, "{line}");
+        }
+    }
+
+    #[test]
+    fn refusals() {
+        let rows = [
+            (Refusal::Method, 405),
+            (Refusal::HttpVersion, 400),
+            (Refusal::Connection, 400),
+            (Refusal::Version, 426),
+            (Refusal::Key, 400),
+            (Refusal::Body, 400),
+        ];
+        for (refusal, status) in rows {
+            assert_eq!(refusal.response().status(), status, "{refusal}");
+        }
+    }
+
+    /// RFC 6455 §1.3: "the server would ... giving the value `s3pPLMBiTxaQ9kYGzzhZRbK+xOo=`".
+    #[test]
+    fn the_example_of_the_rfc() {
+        let accepted = accept(b"dGhlIHNhbXBsZSBub25jZQ==");
+        assert_eq!(std::str::from_utf8(&accepted), Ok("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="));
+        let mut out = b"before".to_vec();
+        encode_acceptance(&head(REQUEST), Some("chat"), b"Set-Cookie: a=b\r\n", &mut out);
+        let wanted = "beforeHTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+            Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nSec-WebSocket-Version: 13\r\n\
+            Sec-WebSocket-Protocol: chat\r\nSet-Cookie: a=b\r\nServer: wirewool\r\n\r\n";
+        assert_eq!(String::from_utf8_lossy(&out), wanted);
+    }
+
+    #[test]
+    fn protocols() {
+        let rows: &[(&str, &[&str], Option<&str>)] = &[
+            ("Sec-WebSocket-Protocol: chat, superchat", &["chat"], Some("chat")),
+            ("Sec-WebSocket-Protocol: chat, superchat", &["superchat", "chat"], Some("superchat")),
+            ("Sec-WebSocket-Protocol: chat ,\tsuperchat ", &["x", "superchat"], Some("superchat")),
+            ("Sec-WebSocket-Protocol: a\r\nSec-WebSocket-Protocol: b", &["b"], Some("b")),
+            // Case counts, a part is not the whole, and what was not offered is not answered.
+            ("Sec-WebSocket-Protocol: Chat", &["chat"], None),
+            ("Sec-WebSocket-Protocol: superchat", &["chat"], None),
+            ("Sec-WebSocket-Protocol: chat", &[], None),
+            ("Sec-WebSocket-Protocol:", &["chat"], None),
+            ("Sec-WebSocket-Protocol: a,,b", &["", "b"], Some("b")),
+            ("X: chat", &["chat"], None),
+        ];
+        for (line, supported, wanted) in rows {
+            let head = changed("Sec-WebSocket-Protocol: chat, superchat", line);
+            assert_eq!(choose_protocol(&head, supported.iter().copied()), *wanted, "{line}, {supported:?}");
+        }
+    }
 }
