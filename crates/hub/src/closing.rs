@@ -65,10 +65,10 @@ impl Outbound {
         self.after_send(row, flushed, wire);
     }
 
-    /// A closing connection was sent all it was owed: only the peer's end is waited for, if there is a point in that.
+    /// A closing connection was sent all it was owed: only the peer's end is waited for.
     pub(crate) fn all_sent(&mut self, row: u32, wire: &mut dyn Wire) {
         let sending = &mut self.rows[row as usize];
-        if !sending.discards() {
+        if sending.eof {
             return self.gone(row, wire);
         }
         sending.phase = Phase::Draining;
@@ -88,14 +88,12 @@ impl Outbound {
         }
     }
 
-    /// What a closing peer sent is thrown away, up to a limit.
+    /// What a closing peer sent is thrown away, up to a limit. Beyond that it is not read any more, and has the rest of
+    /// its time to take what is under way: closing now, with input unread, would make the kernel drop that.
     pub(crate) fn discard(&mut self, row: u32, n: usize, wire: &mut dyn Wire) {
         let sending = &mut self.rows[row as usize];
         sending.discarded = sending.discarded.saturating_add(n);
-        match sending.phase {
-            Phase::Draining if !sending.discards() => self.gone(row, wire),
-            _ => self.watch(row, wire),
-        }
+        self.watch(row, wire);
     }
 
     /// Nothing can be sent or received any more.

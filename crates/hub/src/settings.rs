@@ -46,7 +46,8 @@ pub struct Settings {
     pub close_timeout_ms: u64,
 }
 
-/// What is read and thrown away of a peer that goes on sending while its connection closes, in bytes.
+/// What is read and thrown away of a peer that goes on sending while its connection closes, in bytes. What is beyond
+/// that is left in the kernel, until the peer ends or its time is over.
 pub const DISCARD_BYTES_MAX: usize = 1 << 20;
 
 impl Default for Settings {

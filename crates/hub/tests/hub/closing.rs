@@ -55,9 +55,11 @@ fn flush_then_wait_for_the_peer() {
                     Peer::Ends => world.end(connection),
                     Peer::Breaks => world.change(connection, |socket| socket.broken = true),
                     Peer::Floods => {
-                        world.feed(connection, &vec![0; DISCARD_BYTES_MAX - 100]);
-                        assert!(!world.is_closed(connection));
-                        world.feed(connection, &[0; 101]);
+                        world.feed(connection, &vec![0; 2 * DISCARD_BYTES_MAX]);
+                        let unread = world.wire.socket(connection.place, |socket| socket.input.len());
+                        assert!(unread > DISCARD_BYTES_MAX / 2, "it is not read for ever");
+                        assert!(!world.is_closed(connection), "closing would drop what is under way");
+                        world.wait(2_000);
                     }
                     Peer::Stays => {
                         world.wait(1_999);
@@ -97,8 +99,9 @@ fn a_flood_while_it_is_flushed_is_not_read_for_ever() {
     world.feed(connection, &vec![0; 2 * DISCARD_BYTES_MAX]);
     assert!(world.wire.socket(connection.place, |socket| socket.input.len()) > DISCARD_BYTES_MAX / 2);
     world.change(connection, |socket| socket.room = usize::MAX);
-    assert!(world.is_closed(connection) && world.hub.is_empty());
     assert_eq!(world.sent(connection).len(), 20_004 + 4);
+    world.wait(2_000);
+    assert!(world.is_closed(connection) && world.hub.is_empty());
 }
 
 #[test]

@@ -416,11 +416,22 @@ mod tests {
                 vec![Seen::Broke(Violation::MessageTooBig { announced: 1001, limit: 1000 })],
             ),
             (
-                vec![frame(Text, false, b"a"), frame(Ping, true, b"p"), frame(Continuation, false, b""), frame(Continuation, true, b"b")],
+                vec![
+                    frame(Text, false, b"a"),
+                    frame(Ping, true, b"p"),
+                    frame(Continuation, false, b""),
+                    frame(Continuation, true, b"b"),
+                ],
                 vec![Seen::Ping(b"p".to_vec()), text(b"ab")],
             ),
-            (vec![frame(Text, false, "é".as_bytes().split_at(1).0), frame(Continuation, true, b"\xa9")], vec![text("é".as_bytes())]),
-            (vec![frame(Text, true, b"ok"), frame(Text, true, b"\xc3")], vec![text(b"ok"), Seen::Broke(Violation::TextNotUtf8)]),
+            (
+                vec![frame(Text, false, "é".as_bytes().split_at(1).0), frame(Continuation, true, b"\xa9")],
+                vec![text("é".as_bytes())],
+            ),
+            (
+                vec![frame(Text, true, b"ok"), frame(Text, true, b"\xc3")],
+                vec![text(b"ok"), Seen::Broke(Violation::TextNotUtf8)],
+            ),
             (vec![frame(Text, false, b"\xff")], vec![Seen::Broke(Violation::TextNotUtf8)]),
             (vec![frame(Continuation, true, b"x")], vec![Seen::Broke(Violation::NothingToContinue)]),
             (vec![frame(Continuation, false, b"x")], vec![Seen::Broke(Violation::NothingToContinue)]),
@@ -431,7 +442,10 @@ mod tests {
             ),
             (vec![vec![0x81, 0x01, b'x']], vec![Seen::Broke(Violation::Unmasked)]),
             (vec![vec![0xc1, 0x81, 0, 0, 0, 0, b'x']], vec![Seen::Broke(Violation::ReservedBits(4))]),
-            (vec![frame(Pong, true, b"late"), frame(Close, true, b""), frame(Text, true, b"x")], vec![Seen::Pong(b"late".to_vec()), Seen::Close(vec![])]),
+            (
+                vec![frame(Pong, true, b"late"), frame(Close, true, b""), frame(Text, true, b"x")],
+                vec![Seen::Pong(b"late".to_vec()), Seen::Close(vec![])],
+            ),
             (vec![frame(Close, true, b"\x03\xe8bye")], vec![Seen::Close(b"\x03\xe8bye".to_vec())]),
             (vec![frame(Close, true, b"\x03")], vec![Seen::Broke(Violation::CloseTooShort)]),
         ];
@@ -460,10 +474,8 @@ mod tests {
             Just(Opcode::Pong),
             Just(Opcode::Close)
         ];
-        let payload = prop_oneof![
-            "[a-zé€𝄞]{0,90}".prop_map(String::into_bytes),
-            proptest::collection::vec(any::<u8>(), 0..300)
-        ];
+        let payload =
+            prop_oneof!["[a-zé€𝄞]{0,90}".prop_map(String::into_bytes), proptest::collection::vec(any::<u8>(), 0..300)];
         (opcode, any::<bool>(), payload).prop_map(|(opcode, fin, payload)| {
             let control = opcode.is_control();
             frame(opcode, fin || control, if control { &payload[..payload.len().min(125)] } else { &payload })
