@@ -88,6 +88,17 @@ impl Outbound {
         }
     }
 
+    /// The peer ended its stream while a request of its is being handled. It may still take the answer, but is not kept
+    /// for ever.
+    pub(crate) fn peer_ended(&mut self, row: u32, wire: &mut dyn Wire) {
+        let sending = &mut self.rows[row as usize];
+        sending.peer_ended = true;
+        if sending.phase == Phase::Open && self.deadlines.wait(row).is_none() {
+            self.deadlines.set(row, Wait::KeepAlive, self.now);
+        }
+        self.watch(row, wire);
+    }
+
     /// What a closing peer sent is thrown away, up to a limit. Beyond that it is not read any more, and has the rest of
     /// its time to take what is under way: closing now, with input unread, would make the kernel drop that.
     pub(crate) fn discard(&mut self, row: u32, n: usize, wire: &mut dyn Wire) {

@@ -186,6 +186,13 @@ impl Hub {
         self.settle(wire, handler)
     }
 
+    /// The peer ended its stream, which is not read from now.
+    pub fn peer_ended(&mut self, place: Place, wire: &mut dyn Wire) {
+        if let Some(row) = self.out.row(place) {
+            self.out.peer_ended(row, wire);
+        }
+    }
+
     /// The connection is broken, or its peer is gone in both directions.
     pub fn broken(&mut self, place: Place, wire: &mut dyn Wire, handler: &mut dyn Handler) -> Verdict {
         if let Some(row) = self.out.row(place) {
@@ -273,6 +280,7 @@ impl Hub {
     #[inline]
     pub fn settle(&mut self, wire: &mut dyn Wire, handler: &mut dyn Handler) -> Verdict {
         self.out.more = false;
+        self.out.flush_if_late(wire);
         loop {
             self.out.flush_dirty(wire);
             if self.out.answered.is_empty() && self.out.ended.is_empty() && self.out.freed.is_empty() {

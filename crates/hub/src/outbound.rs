@@ -18,8 +18,11 @@ use wirewool_proto::websocket::sender::{Admission, Sequence};
 /// The size from which a payload is sent from where it is, instead of through a copy.
 const THROUGH_BYTES_MIN: usize = 8 << 10;
 
-/// How long bytes may wait for the end of their batch.
+/// How long bytes may wait for the end of their batch; looked at when a handler returns.
 const BATCH_MS_MAX: u64 = 1;
+
+/// After a batch that took longer, so long nothing waits for the end of one: handlers that are slow once are slow again.
+const HASTE_MS: u64 = 1_000;
 
 /// All sending halves of a loop, and what is to be done about them at the end of the pass.
 #[derive(Debug)]
@@ -33,6 +36,8 @@ pub(crate) struct Outbound {
     pub(crate) now: Moment,
     /// More input of the same read waits to be handled.
     pub(crate) more: bool,
+    /// Until then, nothing waits for that.
+    hasty_until: Moment,
     dirty: Vec<u32>,
     pub(crate) answered: Vec<u32>,
     pub(crate) ended: Vec<u32>,
@@ -56,6 +61,7 @@ impl Outbound {
             spares: Spares::default(),
             now: Moment(0),
             more: false,
+            hasty_until: Moment(0),
             dirty: Vec::new(),
             answered: Vec::new(),
             ended: Vec::new(),
@@ -223,7 +229,7 @@ impl Outbound {
     fn send_soon(&mut self, row: u32, wire: &mut dyn Wire) {
         let sending = &mut self.rows[row as usize];
         sending.sent_at = self.now;
-        if !self.more || sending.outbox.owed() >= BATCH_BYTES_MAX {
+        if !self.more || self.now < self.hasty_until || sending.outbox.owed() >= BATCH_BYTES_MAX {
             let place = sending.place(row);
             let flushed = sending.outbox.flush(place, wire, &mut self.spares);
             if flushed != Flushed::Empty {
@@ -255,6 +261,7 @@ impl Outbound {
             let now = wire.moment();
             if now >= self.now + BATCH_MS_MAX {
                 self.now = now;
+                self.hasty_until = now + HASTE_MS;
                 self.flush_dirty(wire);
             }
         }

@@ -83,8 +83,10 @@ pub(crate) struct Sending {
     pub(crate) reply: Reply,
     pub(crate) closed_by_server: bool,
     pub(crate) end: End,
-    /// The peer ended its stream.
+    /// The peer ended its stream, and all of it was read.
     pub(crate) eof: bool,
+    /// The peer ended its stream while it was not read from.
+    pub(crate) peer_ended: bool,
     pub(crate) discarded: usize,
     pub(crate) outbox: Outbox,
     /// Whole messages that wait for the end of a fragmented one.
@@ -104,7 +106,7 @@ impl Sending {
             phase: Phase::Free,
             status: Status::Plain,
             sequence: Sequence::Between,
-            waits_for: Interest { read: true, write: false },
+            waits_for: Interest { read: true, write: false, end: false },
             dirty: false,
             paused: false,
             congested: false,
@@ -112,6 +114,7 @@ impl Sending {
             closed_by_server: false,
             end: End::Alive,
             eof: false,
+            peer_ended: false,
             discarded: 0,
             outbox: Outbox::default(),
             held: Vec::new(),
@@ -136,7 +139,8 @@ impl Sending {
             Phase::Open | Phase::Ending => !self.paused && !self.congested,
             _ => self.discards(),
         };
-        Interest { read, write: self.outbox.has_backlog() }
+        let end = self.phase == Phase::Open && self.paused && !self.peer_ended;
+        Interest { read, write: self.outbox.has_backlog(), end }
     }
 
     /// Is it closing, and is what it still sends thrown away?

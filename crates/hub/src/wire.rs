@@ -21,6 +21,8 @@ pub struct Interest {
     pub read: bool,
     /// Room to write.
     pub write: bool,
+    /// The peer's end of the stream, where nothing is read that would tell.
+    pub end: bool,
 }
 
 /// A loop's sockets, each found by its connection's place.

@@ -175,6 +175,24 @@ fn a_half_closed_request_is_answered() {
     assert!(world.hub.is_empty());
 }
 
+/// A handler that answers late, or never, does not keep what its peer has given up.
+#[test]
+fn a_request_whose_peer_left_is_not_kept_for_ever() {
+    let mut world = World::new(Settings { requests: true, ..Settings::default() }, Manner::OnDemand, |_, _, _| {});
+    let connection = world.open();
+    world.feed(connection, b"GET /a HTTP/1.1\r\nHost: h\r\n\r\nGET /b HTTP/1.1\r\n");
+    world.end(connection);
+    world.work();
+    world.wait(Settings::default().keep_alive_timeout_ms - 1);
+    assert!(!world.is_closed(connection), "it may still take its answer");
+    world.wait(1);
+    world.work();
+    world.wait(2_000);
+    assert!(world.is_closed(connection));
+    assert_eq!(world.seen().last(), Some(&closed(true, Status::Plain)));
+    assert!(world.hub.is_empty());
+}
+
 /// Whatever is done in the handler of the first message, the second one is never seen and the end comes once.
 #[test]
 fn within_a_handler() {

@@ -67,7 +67,7 @@ impl Socket {
             broken: false,
             told_broken: false,
             sends: 0,
-            interest: Interest { read: true, write: false },
+            interest: Interest { read: true, write: false, end: false },
             interest_changes: 0,
             shut_down: false,
             closed: false,
@@ -400,7 +400,11 @@ impl World {
     /// Serves one connection once, as the engine does; was it ready?
     pub(crate) fn turn(&mut self, connection: Connection) -> bool {
         let place = connection.place;
-        let Some((read, write, hung_up)) = self.wire.socket(place, |socket| socket.ready()) else { return false };
+        let ended = self.wire.socket(place, |socket| !socket.closed && socket.interest.end && socket.eof);
+        if ended {
+            self.hub.peer_ended(place, &mut self.wire);
+        }
+        let Some((read, write, hung_up)) = self.wire.socket(place, |socket| socket.ready()) else { return ended };
         if write {
             self.hub.writable(place, &mut self.wire, &mut self.handler);
         }
