@@ -189,6 +189,9 @@ impl Reactor {
         if flags.contains(Flags::OUT) && self.hub.writable(place, &mut self.sockets, handler) == Verdict::Stop {
             return Verdict::Stop;
         }
+        if flags.contains(Flags::RDHUP) {
+            self.hub.peer_ended(place, &mut self.sockets);
+        }
         if !flags.intersects(Flags::IN | Flags::HUP | Flags::ERR) {
             return Verdict::Handled;
         }

@@ -117,6 +117,7 @@ impl Wire for Sockets {
         let mut flags = Flags::empty();
         flags.set(Flags::IN, interest.read);
         flags.set(Flags::OUT, interest.write);
+        flags.set(Flags::RDHUP, interest.end);
         // It is registered, and changing what it waits for takes no memory: this cannot fail.
         let changed = self.poller.modify(fd.as_fd(), place.pack(), flags);
         debug_assert!(changed.is_ok(), "a registered descriptor: {changed:?}");
