@@ -131,9 +131,13 @@ impl Wire for Sockets {
     }
 
     fn close(&mut self, place: Place) {
-        if let Some(socket) = self.rows.get_mut(place.index()) {
-            socket.fd = None;
-        }
+        let Some(fd) = self.rows.get_mut(place.index()).and_then(|socket| socket.fd.take()) else { return };
+        // A child that a script forked may hold a copy: closing ours would then neither tell the peer nor take the
+        // socket out of the epoll set, which would report its end under a stale token for ever. Two calls of some
+        // 0.3 µs, once a connection.
+        let _ = net::shutdown(&fd, Shutdown::Both);
+        let removed = self.poller.remove(&fd);
+        debug_assert!(removed.is_ok(), "a registered descriptor: {removed:?}");
     }
 
     fn established(&mut self, fd: Fd) {
@@ -151,5 +155,32 @@ impl Wire for Sockets {
     #[inline]
     fn moment(&self) -> Moment {
         Moment(self.began.elapsed().as_millis() as u64)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Sockets;
+    use rustix::io::dup;
+    use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, recv, socketpair};
+    use std::sync::Arc;
+    use std::time::Duration;
+    use wirewool_hub::fd::Place;
+    use wirewool_hub::wire::Wire;
+    use wirewool_ipc::table::Table;
+
+    #[test]
+    fn a_closed_socket_is_silent_and_its_peer_is_told_though_somebody_has_a_copy() {
+        let mut sockets = Sockets::new(Arc::new(Table::new(1, 1).unwrap())).unwrap();
+        let (ours, peer) = socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::NONBLOCK, None).unwrap();
+        let _copy = dup(&ours).unwrap();
+        let place = Place::unpack(0);
+        sockets.insert(place, ours, None).unwrap();
+        sockets.close(place);
+        assert_eq!(recv(&peer, &mut [0; 1], RecvFlags::empty()).map(|(n, _)| n), Ok(0));
+        drop(peer);
+        let mut ready = Vec::new();
+        sockets.poller.wait(&mut ready, Some(Duration::ZERO)).unwrap();
+        assert!(ready.is_empty());
     }
 }
