@@ -152,15 +152,66 @@ zval *ww_array_next(zend_array *array, uint32_t *position, zend_string **key, ze
 	return value;
 }
 
-/* "a[b]=1&c=2" as parse_str() reads it: brackets, max_input_vars and all. */
-void ww_array_parse(zval *array, const char *bytes, size_t length)
+typedef struct { zval *array; const char *name; const char *bytes; size_t length; } ww_variables;
+
+static void (*ww_error_cb)(int type, zend_string *file, const uint32_t line, zend_string *message);
+static bool ww_warned;
+
+static void ww_swallow_warning(int type, zend_string *file, const uint32_t line, zend_string *message)
 {
-	sapi_module.treat_data(PARSE_STRING, estrndup(bytes, length), array);
+	if (type & (E_WARNING | E_NOTICE | E_DEPRECATED)) {
+		ww_warned = true;
+	} else {
+		ww_error_cb(type, file, line, message);
+	}
 }
 
-void ww_array_register(zval *array, const char *name, const char *value, size_t length)
+/* Reads what a peer has sent. That is no call of the script's: what PHP warns of (max_input_vars, nesting) must not
+ * reach its error handler, which may throw. False if PHP warned: it dropped something. */
+static bool ww_read_variables(void (*read)(const ww_variables *), const ww_variables *variables)
 {
-	php_register_variable_safe(name, value, length, array);
+	zval handler;
+	volatile bool bailed_out = false;
+	ZVAL_COPY_VALUE(&handler, &EG(user_error_handler));
+	ZVAL_UNDEF(&EG(user_error_handler));
+	ww_error_cb = zend_error_cb;
+	zend_error_cb = ww_swallow_warning;
+	ww_warned = false;
+	zend_try {
+		read(variables);
+	} zend_catch {
+		bailed_out = true;
+	} zend_end_try();
+	zend_error_cb = ww_error_cb;
+	ZVAL_COPY_VALUE(&EG(user_error_handler), &handler);
+	if (bailed_out) {
+		zend_bailout();
+	}
+	return !ww_warned;
+}
+
+static void ww_read_query(const ww_variables *query)
+{
+	sapi_module.treat_data(PARSE_STRING, estrndup(query->bytes, query->length), query->array);
+}
+
+static void ww_read_variable(const ww_variables *variable)
+{
+	php_register_variable_safe(variable->name, variable->bytes, variable->length, variable->array);
+}
+
+/* "a[b]=1&c=2" as parse_str() reads it: brackets, max_input_vars and all. False if PHP dropped something. */
+bool ww_array_parse(zval *array, const char *bytes, size_t length)
+{
+	const ww_variables query = { array, NULL, bytes, length };
+	return ww_read_variables(ww_read_query, &query);
+}
+
+/* False if PHP dropped it. */
+bool ww_array_register(zval *array, const char *name, const char *value, size_t length)
+{
+	const ww_variables variable = { array, name, value, length };
+	return ww_read_variables(ww_read_variable, &variable);
 }
 
 /* ---- objects ---- */
@@ -376,17 +427,18 @@ int ww_callback_call(ww_callback *callback, uint32_t count, zval *arguments, zva
 	} zend_catch {
 		return WW_BAILOUT;
 	} zend_end_try();
-	if (EXPECTED(EG(exception) == NULL)) {
-		return WW_OK;
-	}
-	return zend_is_unwind_exit(EG(exception)) || zend_is_graceful_exit(EG(exception)) ? WW_EXIT : WW_THREW;
+	return ww_exception_pending();
 }
 
 /* ---- exceptions and warnings ---- */
 
-bool ww_exception_pending(void)
+/* WW_OK if none is pending, WW_EXIT if it is what exit() throws, else WW_THREW. */
+int ww_exception_pending(void)
 {
-	return EG(exception) != NULL;
+	if (EXPECTED(EG(exception) == NULL)) {
+		return WW_OK;
+	}
+	return zend_is_unwind_exit(EG(exception)) || zend_is_graceful_exit(EG(exception)) ? WW_EXIT : WW_THREW;
 }
 
 void ww_exception_clear(void)

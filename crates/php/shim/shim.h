@@ -88,8 +88,8 @@ extern void ww_array_merge(zval *array, zval *from);                            
 extern size_t ww_array_count(const zend_array *array);
 extern zval *ww_array_find(const zend_array *array, const char *key, size_t length);
 extern zval *ww_array_next(zend_array *array, uint32_t *position, zend_string **key, zend_ulong *index);
-extern void ww_array_parse(zval *array, const char *bytes, size_t length);                /* (bails) */
-extern void ww_array_register(zval *array, const char *name, const char *value, size_t length);  /* (bails) */
+extern bool ww_array_parse(zval *array, const char *bytes, size_t length);                /* (bails) */
+extern bool ww_array_register(zval *array, const char *name, const char *value, size_t length);  /* (bails) */
 
 extern void *ww_state(zend_object *object, int family);
 extern void ww_object_new(zval *to, int class);                                           /* (bails) */
@@ -106,7 +106,7 @@ extern void ww_callback_free(ww_callback *callback);                            
 extern zval *ww_callback_callable(ww_callback *callback);
 extern int ww_callback_call(ww_callback *callback, uint32_t count, zval *arguments, zval *result);
 
-extern bool ww_exception_pending(void);
+extern int ww_exception_pending(void);
 extern void ww_exception_clear(void);                                                     /* (bails) */
 extern void ww_exception_report(void);                                                    /* (bails) */
 extern void ww_exception_throw(int class, const char *message, size_t length, zend_long code);  /* (bails) */

@@ -61,25 +61,27 @@ impl Array {
     }
 
     /// Adds what `query` says, percent-encoded, as PHP fills `$_GET`: `a[b]=1` makes arrays, `max_input_vars` counts.
-    ///
-    /// # Errors
-    /// [`Stop`] also when PHP warns of too many variables and the script's error handler throws.
-    pub(crate) fn parse(&mut self, query: &[u8]) -> Result<(), Stop> {
+    /// False if PHP dropped some of it: too many variables, or nested too deep. No code of the script's runs.
+    pub(crate) fn parse(&mut self, query: &[u8]) -> Result<bool, Stop> {
         let (start, length, array) = (query.as_ptr(), query.len(), self.0.raw_mut());
         // SAFETY: `array` is an array held once, `length` bytes begin at `start`; the closure's frame has no
         // destructors.
-        guard(|| unsafe { ffi::ww_array_parse(array, start, length) })?;
-        exception::check()
+        let complete = guard(|| unsafe { ffi::ww_array_parse(array, start, length) })?;
+        exception::check()?;
+        Ok(complete)
     }
 
-    /// Adds one variable under a name that may have brackets. The name ends at a zero byte.
-    pub(crate) fn register(&mut self, name: &[u8], value: &[u8]) -> Result<(), Stop> {
+    /// Adds one variable under a name that may have brackets. The name ends at a zero byte. False if PHP dropped it:
+    /// nested too deep. No code of the script's runs.
+    pub(crate) fn register(&mut self, name: &[u8], value: &[u8]) -> Result<bool, Stop> {
         let end = name.iter().position(|byte| *byte == 0).unwrap_or(name.len());
         let name = CString::new(&name[..end]).expect("cut at its first zero byte");
         let (array, start, length) = (self.0.raw_mut(), value.as_ptr(), value.len());
         let name = name.as_ptr();
         // SAFETY: `array` is an array held once; the closure's frame has no destructors, `name` is dropped behind it.
-        guard(|| unsafe { ffi::ww_array_register(array, name, start, length) })
+        let complete = guard(|| unsafe { ffi::ww_array_register(array, name, start, length) })?;
+        exception::check()?;
+        Ok(complete)
     }
 
     /// The number of elements.

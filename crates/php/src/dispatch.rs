@@ -9,6 +9,7 @@ use wirewool_hub::event::{Closed, Status};
 use wirewool_hub::fd::Fd;
 use wirewool_hub::settings::Protocol;
 use wirewool_proto::http::request::Request;
+use wirewool_proto::http::response::{Exchange, bad_request_page};
 use wirewool_proto::websocket::frame::Opcode;
 use wirewool_proto::websocket::handshake;
 
@@ -131,9 +132,27 @@ impl Dispatch {
         }
     }
 
+    /// The Request object. None, and the peer is told that its request is bad, when PHP throws at what is in it: what a
+    /// peer sends must not end a worker.
+    fn request_object(&self, fd: Fd, request: Request) -> Result<Option<Owned>, Stop> {
+        let exchange = Exchange { request_is_head: request.head.method() == "HEAD", keep_alive: false };
+        match RequestState::create(self.incoming(fd, request)) {
+            Err(Stop::Thrown) => {
+                exception::clear()?;
+                tracing::error!("connection {fd}: PHP cannot take its request");
+                let mut bytes = Vec::new();
+                let page = bad_request_page().encode(exchange, SystemTime::now(), &mut bytes);
+                page.expect("the page is well-formed");
+                with(|worker| worker.apply(fd, Command::Answer { bytes: &bytes, after: After::Close }));
+                Ok(None)
+            }
+            made => made.map(Some),
+        }
+    }
+
     fn request(&self, fd: Fd, request: Request) -> Result<(), Stop> {
         let context = context(&request, Form::Plain);
-        let request = RequestState::create(self.incoming(fd, request))?;
+        let Some(request) = self.request_object(fd, request)? else { return Ok(()) };
         let response = ResponseState::create(fd.get() as i64, context, Box::new(Answer(fd)))?;
         self.call(Event::Request, [request, response])
     }
@@ -143,7 +162,7 @@ impl Dispatch {
         let context = context(&request, Form::Handshake);
         // The head is needed once more when the script has had the request.
         let head = request.head.clone();
-        let request = RequestState::create(self.incoming(fd, request))?;
+        let Some(request) = self.request_object(fd, request)? else { return Ok(()) };
         if own {
             let response = ResponseState::create(fd.get() as i64, context, Box::new(Answer(fd)))?;
             return self.call(Event::Handshake, [request, response]);

@@ -1,12 +1,33 @@
 //! PHP's exceptions: thrown, looked for, reported.
 
-use crate::guard::{Stop, guard};
+use crate::guard::{Stop, guard, take_owed_bailout};
 use crate::zend::ffi::{self, Class};
 
 /// Whether one is pending, `exit` included.
 pub(crate) fn pending() -> bool {
     // SAFETY: reads a global.
-    unsafe { ffi::ww_exception_pending() }
+    unsafe { ffi::ww_exception_pending() != ffi::OK }
+}
+
+/// Whether one is pending that is not what `exit` throws.
+fn uncaught() -> bool {
+    // SAFETY: reads a global.
+    unsafe { ffi::ww_exception_pending() == ffi::THREW }
+}
+
+/// What is left when PHP code has run with no frame of the script's to go on in: an exception is reported.
+///
+/// # Errors
+/// There was one, or an `exit`, or a destructor ended fatally: this process is to end.
+pub(crate) fn settle() -> Result<(), Stop> {
+    if take_owed_bailout() {
+        return Err(Stop::Bailout);
+    }
+    if uncaught() {
+        report_uncaught()?;
+        return Err(Stop::Thrown);
+    }
+    check()
 }
 
 /// Turns a pending exception into an error.

@@ -53,7 +53,7 @@ impl RequestState {
     /// A Request object.
     ///
     /// # Errors
-    /// [`Stop`] when memory runs out, or PHP warns of too many variables and the script's error handler throws.
+    /// [`Stop`] when memory runs out, or PHP throws.
     pub(crate) fn create(incoming: Incoming) -> Result<Owned, Stop> {
         let object = Object::create(Class::Request)?;
         if let Some(request) = object.as_object() {
@@ -68,21 +68,28 @@ impl RequestState {
 }
 
 fn fill(object: Object<'_>, incoming: &Incoming) -> Result<(), Stop> {
+    let mut dropped = false;
     object.set_property(slot::FD, Owned::long(incoming.fd))?;
     object.set_property(slot::HEADER, header_array(incoming)?.into_value())?;
     object.set_property(slot::SERVER, server_array(incoming)?.into_value())?;
     if incoming.parse_cookie {
-        set_unless_empty(object, slot::COOKIE, cookie_array(incoming)?)?;
+        let (cookies, complete) = cookie_array(incoming)?;
+        dropped |= !complete;
+        set_unless_empty(object, slot::COOKIE, cookies)?;
     }
     if let Some(query) = incoming.request.head.query().filter(|query| !query.is_empty()) {
         let mut get = Array::new(8)?;
-        get.parse(query.as_bytes())?;
+        dropped |= !get.parse(query.as_bytes())?;
         set_unless_empty(object, slot::GET, get)?;
     }
     if incoming.parse_post && has_form(&incoming.request) {
         let mut post = Array::new(8)?;
-        post.parse(&incoming.request.body)?;
+        dropped |= !post.parse(&incoming.request.body)?;
         set_unless_empty(object, slot::POST, post)?;
+    }
+    if dropped {
+        let fd = incoming.fd;
+        tracing::warn!("connection {fd}: variables beyond PHP's max_input_vars or max_input_nesting_level are dropped");
     }
     Ok(())
 }
@@ -152,12 +159,14 @@ fn server_array(incoming: &Incoming) -> Result<Array, Stop> {
     Ok(server)
 }
 
-fn cookie_array(incoming: &Incoming) -> Result<Array, Stop> {
+/// The cookies, and whether these are all.
+fn cookie_array(incoming: &Incoming) -> Result<(Array, bool), Stop> {
     let mut cookies = Array::new(8)?;
+    let mut complete = true;
     for (name, value) in incoming.request.cookies() {
-        cookies.register(name, &percent_decode(value))?;
+        complete &= cookies.register(name, &percent_decode(value))?;
     }
-    Ok(cookies)
+    Ok((cookies, complete))
 }
 
 /// A body that was declared to be a form, with a method that may have one.

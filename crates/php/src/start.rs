@@ -137,11 +137,7 @@ fn manage(server: Object<'_>, state: &Server, common: &Common) -> Result<(), Sto
             process::forked();
             let result = serve(server, common, seat);
             leave();
-            Err(match result {
-                Ok(()) => exception::unwind_exit(),
-                Err(Stop::Thrown) if !exception::pending() => exception::unwind_exit(),
-                Err(stop) => stop,
-            })
+            Err(end_of_worker(result))
         }
         Ok(Role::Master) => {
             ENDED.store(true, Ordering::Relaxed);
@@ -157,6 +153,14 @@ fn manage(server: Object<'_>, state: &Server, common: &Common) -> Result<(), Sto
             Err(exception::throw(Class::Exception, code, &format!("the server cannot run: {error}")))
         }
     }
+}
+
+/// How a worker leaves `start()`: nothing of the script behind it runs in a worker, nor does it catch anything.
+fn end_of_worker(result: Result<(), Stop>) -> Stop {
+    if result == Err(Stop::Bailout) || exception::settle() == Err(Stop::Bailout) {
+        return Stop::Bailout;
+    }
+    if exception::pending() { Stop::Thrown } else { exception::unwind_exit() }
 }
 
 /// What a worker holds of the server goes before PHP itself does.

@@ -74,8 +74,8 @@ unsafe extern "C" {
         key: *mut *mut ZendString,
         index: *mut u64,
     ) -> *mut Zval;
-    pub(crate) fn ww_array_parse(array: *mut Zval, bytes: *const u8, length: usize);
-    pub(crate) fn ww_array_register(array: *mut Zval, name: *const c_char, value: *const u8, length: usize);
+    pub(crate) fn ww_array_parse(array: *mut Zval, bytes: *const u8, length: usize) -> bool;
+    pub(crate) fn ww_array_register(array: *mut Zval, name: *const c_char, value: *const u8, length: usize) -> bool;
 
     pub(crate) fn ww_state(object: NonNull<ZendObject>, family: Family) -> *mut c_void;
     pub(crate) fn ww_object_new(to: *mut Zval, class: Class);
@@ -109,7 +109,7 @@ unsafe extern "C" {
         result: *mut Zval,
     ) -> c_int;
 
-    pub(crate) fn ww_exception_pending() -> bool;
+    pub(crate) fn ww_exception_pending() -> c_int;
     pub(crate) fn ww_exception_clear();
     pub(crate) fn ww_exception_report();
     pub(crate) fn ww_exception_throw(class: Class, message: *const u8, length: usize, code: i64);
