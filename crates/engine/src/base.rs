@@ -7,12 +7,11 @@ use crate::manager::{Manager, Role, Seat};
 use crate::reactor::Reactor;
 use crate::server::{Attempt, Server, StartError};
 use crate::worker;
-use rustix::process::{getpid, getppid};
+use rustix::process::getpid;
 use std::io::{self, Write};
 use std::sync::Arc;
 use wirewool_hub::settings::Protocol;
-use wirewool_ipc::process::{kill, threads};
-use wirewool_ipc::signal::Signal;
+use wirewool_ipc::process::threads;
 
 pub(crate) fn start(
     server: &Server,
@@ -60,13 +59,4 @@ fn serve(
     started(server.clone());
     let mut dispatch = Dispatch::new(server.clone(), handlers.clone(), config);
     worker::run(&mut reactor, &mut dispatch, server, worker, Some(&seat.signals), config.max_wait_time)
-}
-
-/// From a worker: the whole server is to end.
-pub(crate) fn ask_master_to_end() {
-    if let Some(master) = getppid()
-        && let Err(error) = kill(master, Signal::Term)
-    {
-        tracing::error!("cannot tell the master to end: {error}");
-    }
 }

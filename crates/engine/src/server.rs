@@ -62,7 +62,7 @@ pub(crate) struct Shared {
     pub(crate) doorbells: Arc<[Doorbell]>,
     pub(crate) inboxes: Vec<Inbox>,
     pub(crate) stopping: AtomicBool,
-    /// Wakes whoever waits in `start`.
+    /// Wakes whoever waits in `start`: the thread, or the manager of the forked workers.
     pub(crate) master: Doorbell,
     pub(crate) mode: Mode,
 }
@@ -148,9 +148,7 @@ impl Server {
     /// The server ends: no new connections, the others are closed with 1001.
     pub fn shutdown(&self) {
         self.shared.stopping.store(true, SeqCst);
-        if self.shared.mode == Mode::Base && dispatch::own_worker().is_some() {
-            base::ask_master_to_end();
-        }
+        // Shared across the forks: it reaches the manager from any worker, and nobody else should it be dead.
         self.shared.master.ring();
         for doorbell in self.shared.doorbells.iter() {
             doorbell.ring();
