@@ -1,8 +1,9 @@
 //! Accepts connections from the listener that all workers share, each its share of them.
 //!
 //! `EPOLLEXCLUSIVE` wakes one waiting worker, always the same one while it keeps up. So a worker that has more than
-//! its share hands the connection over: it rings the one with the fewest, and looks away from the listener for a
-//! moment. If nobody took the connection in that time, it does: a busy server is better than an idle balance.
+//! its share hands the connection over: it leaves word for the one with the fewest, rings it, and looks away from the
+//! listener for a moment. If nobody took the connection in that time, it does: a busy server is better than an idle
+//! balance. A worker that looks away itself does not hand on what it is handed: two could do so for ever.
 
 use crate::poller::{Flags, Poller};
 use rustix::fd::OwnedFd;
@@ -113,6 +114,11 @@ impl Acceptor {
         }
     }
 
+    /// Was a connection handed over to this worker? The doorbell is to be cleared before.
+    pub(crate) fn take_hand_over(&self) -> bool {
+        self.table.take_hand_over(self.worker)
+    }
+
     /// Accepts one connection, if it is this worker's turn.
     pub(crate) fn accept(&mut self, now: Moment, poller: &Poller) -> Accepted {
         if self.closed {
@@ -123,8 +129,11 @@ impl Acceptor {
         }
         if let Some(other) = self.worker_with_fewer() {
             if !self.insists {
-                self.doorbells[other].ring();
-                self.look_away(now + HAND_OVER_MS, Away::HandedOver, poller);
+                if self.away.is_none() {
+                    self.table.hand_over(other);
+                    self.doorbells[other].ring();
+                    self.look_away(now + HAND_OVER_MS, Away::HandedOver, poller);
+                }
                 return Accepted::Nothing;
             }
         } else {
@@ -165,11 +174,51 @@ impl Acceptor {
         Accepted::Nothing
     }
 
+    /// Unless it looks away already: others that ring must not put off its return.
     fn look_away(&mut self, until: Moment, why: Away, poller: &Poller) {
         if self.away.is_none() {
             // It is registered: this cannot fail.
             let _ = poller.remove(&*self.listener);
+            self.away = Some((until, why));
         }
-        self.away = Some((until, why));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Accepted, Acceptor, HAND_OVER_MS, SHARE_SLACK};
+    use crate::listener::Listener;
+    use crate::poller::Poller;
+    use rustix::process::getpid;
+    use std::net::TcpStream;
+    use std::sync::Arc;
+    use wirewool_hub::time::Moment;
+    use wirewool_ipc::doorbell::Doorbell;
+    use wirewool_ipc::table::Table;
+
+    #[test]
+    fn hands_over_once_and_returns_in_time_however_often_it_is_rung() {
+        let listener = Listener::bind("127.0.0.1:0").unwrap();
+        listener.listen(8, true).unwrap();
+        let table = Arc::new(Table::new(2, 100).unwrap());
+        let doorbells: Arc<[Doorbell]> = [Doorbell::new().unwrap(), Doorbell::new().unwrap()].into();
+        let poller = Poller::new().unwrap();
+        let mut acceptor = Acceptor::new(listener.socket(), 0, table.clone(), doorbells, 0, 100);
+        acceptor.begin(&poller).unwrap();
+        for worker in 0..2 {
+            table.attach(worker, getpid());
+        }
+        for _ in 0..SHARE_SLACK {
+            table.claim(0).unwrap();
+        }
+        let _client = TcpStream::connect(listener.address().unwrap()).unwrap();
+        assert!(matches!(acceptor.accept(Moment(0), &poller), Accepted::Nothing));
+        assert!(table.take_hand_over(1));
+        for now in 1..HAND_OVER_MS {
+            assert!(matches!(acceptor.accept(Moment(now), &poller), Accepted::Nothing));
+            assert_eq!((table.take_hand_over(1), acceptor.back_at()), (false, Some(Moment(HAND_OVER_MS))));
+        }
+        acceptor.tick(Moment(HAND_OVER_MS), &poller);
+        assert!(matches!(acceptor.accept(Moment(HAND_OVER_MS), &poller), Accepted::Connection(..)));
     }
 }

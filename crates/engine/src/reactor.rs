@@ -150,11 +150,11 @@ impl Reactor {
             LISTENER => self.accept(handler),
             DOORBELL => {
                 self.doorbells[self.worker].clear();
-                // Perhaps a worker that has more than its share of connections rang.
-                match self.accept(handler) {
-                    Verdict::Stop => Verdict::Stop,
-                    _ => return Served::Rang,
+                // Most rings are for something else, and looking costs a system call.
+                if self.acceptor.take_hand_over() && self.accept(handler) == Verdict::Stop {
+                    return Served::Stop;
                 }
+                return Served::Rang;
             }
             packed => self.serve_connection(Place::unpack(packed), flags, handler),
         };

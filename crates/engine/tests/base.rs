@@ -34,9 +34,8 @@ fn main() {
 fn serve() {
     let server = Server::bind("127.0.0.1:0").mode(Mode::Base).max_wait_time(Duration::ZERO);
     println!("{}", server.local_addr().expect("it is bound"));
-    let server = server
-        .on_open(|server, request| server.push(request.fd, &std::process::id().to_string()))
-        .on_message(obey);
+    let server =
+        server.on_open(|server, request| server.push(request.fd, &std::process::id().to_string())).on_message(obey);
     server.start().expect("it runs");
 }
 
@@ -63,8 +62,7 @@ struct Running {
 impl Running {
     fn start() -> Running {
         let program = std::env::current_exe().expect("this program");
-        let mut master =
-            Command::new(program).arg("serve").stdout(Stdio::piped()).spawn().expect("the server starts");
+        let mut master = Command::new(program).arg("serve").stdout(Stdio::piped()).spawn().expect("the server starts");
         let mut address = String::new();
         let mut stdout = BufReader::new(master.stdout.take().expect("a pipe"));
         stdout.read_line(&mut address).expect("its address");

@@ -12,6 +12,7 @@ use crate::region::Region;
 //   line 0          word 0   the next fd, before it is cut to FD_BITS
 //   line 1 + w      word 0   connections of worker w
 //                   word 1   process id of worker w, 0 while there is none
+//                   word 2   1 when a connection was handed over to worker w, until it looks
 //   line 1 + W ...           rows, one word each, as many as `capacity`; the row of an fd is fd modulo capacity
 //
 //   a row           63 ........ 16 | 15 .... 1 | 0
@@ -100,6 +101,25 @@ impl Table {
             }
         }
         self.count(worker).store(0, SeqCst);
+        self.handed_over(worker).store(0, SeqCst);
+    }
+
+    /// Leaves word for `worker` that a connection waits at the listener for it; its doorbell is to be rung behind it.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such place.
+    pub fn hand_over(&self, worker: usize) {
+        self.handed_over(worker).store(1, SeqCst);
+    }
+
+    /// Takes the word of [`hand_over`](Table::hand_over): was there one? To miss none, clear the doorbell first.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such place.
+    pub fn take_hand_over(&self, worker: usize) -> bool {
+        self.handed_over(worker).swap(0, SeqCst) != 0
     }
 
     /// The process in a worker's place.
@@ -236,6 +256,10 @@ impl Table {
 
     fn pid_word(&self, worker: usize) -> &AtomicU64 {
         &self.place(worker)[1]
+    }
+
+    fn handed_over(&self, worker: usize) -> &AtomicU64 {
+        &self.place(worker)[2]
     }
 
     fn place(&self, worker: usize) -> &[AtomicU64] {
@@ -443,6 +467,17 @@ mod tests {
         table.detach(2);
         assert_eq!(table.least_loaded(), Some((0, 1)));
         assert_eq!((table.pid(0), table.pid(2)), (Some(getpid()), None));
+    }
+
+    #[test]
+    fn a_hand_over_is_taken_once_by_the_worker_it_is_for() {
+        let table = Table::new(3, 10).unwrap();
+        table.hand_over(1);
+        table.hand_over(1);
+        table.hand_over(2);
+        table.detach(2);
+        assert_eq!([0, 1, 2].map(|worker| table.take_hand_over(worker)), [false, true, false]);
+        assert!(!table.take_hand_over(1));
     }
 
     #[test]
