@@ -100,16 +100,22 @@ impl Signals {
     ///
     /// `InvalidInput` for [`Signal::Kill`]; those before it in the list are watched.
     pub fn watch(&mut self, signals: &[Signal]) -> io::Result<()> {
-        signals.iter().try_for_each(|&signal| self.act(signal, report as extern "C" fn(c_int) as libc::sighandler_t))
+        signals.iter().try_for_each(|&signal| self.act(signal, address(report)))
     }
 
-    /// Ignores `signals`; one that was watched is so no longer, but may still be there to be taken.
+    /// Ignores `signals`; one that was watched is so no longer, but may still be there to be taken. A program that is
+    /// executed does not inherit this, [`Signal::Pipe`] apart.
     ///
     /// # Errors
     ///
     /// `InvalidInput` for [`Signal::Kill`]; those before it in the list are ignored.
     pub fn ignore(&mut self, signals: &[Signal]) -> io::Result<()> {
-        signals.iter().try_for_each(|&signal| self.act(signal, libc::SIG_IGN))
+        signals.iter().try_for_each(|&signal| {
+            // SIG_IGN outlives exec, a handler does not. But a handler makes waits return early, and SIGPIPE is
+            // common; who executes others is used to it.
+            let ignored = address(nothing);
+            self.act(signal, if signal == Signal::Pipe { libc::SIG_IGN } else { ignored })
+        })
     }
 
     /// Neither watches nor ignores `signals` any longer: what was in force before is restored.
@@ -162,6 +168,13 @@ impl Drop for Signals {
         }
     }
 }
+
+fn address(handler: extern "C" fn(c_int)) -> libc::sighandler_t {
+    handler as libc::sighandler_t
+}
+
+/// What is done about an ignored signal.
+extern "C" fn nothing(_: c_int) {}
 
 /// Notes the signal and rings. Async-signal-safe: atomics, getpid, write, signal, raise.
 extern "C" fn report(number: c_int) {

@@ -4,7 +4,7 @@
 mod children;
 
 use std::io::{self, Write};
-use std::process;
+use std::process::{self, Command};
 
 use rustix::process::{Pid, getpid, getppid};
 use wirewool_ipc::process::{Ended, kill};
@@ -12,12 +12,13 @@ use wirewool_ipc::signal::{Blocked, Signal, Signals};
 
 use children::{ended, mask, readable, readable_within, spawn};
 
-const CHECKS: [(&str, fn()); 10] = [
+const CHECKS: [(&str, fn()); 11] = [
     ("a watched signal is taken once", watched_signals_are_taken),
     ("nothing is lost or blocks when many come", floods_lose_nothing),
     ("the handler leaves errno alone", errno_is_kept),
     ("there is one installation at a time", second_installation_is_refused),
     ("what was in force is restored", handlers_are_restored),
+    ("what is ignored is not ignored by a program that is executed", programs_ignore_nothing),
     ("SIGKILL can be neither watched nor ignored", sigkill_is_refused),
     ("a child sees its own signals, its parent none of them", children_have_their_own),
     ("what the parent had not taken is not the child's", children_start_with_none),
@@ -111,18 +112,30 @@ fn handlers_are_restored() {
     let mut signals = Signals::install(&[Signal::Usr1, Signal::Usr2]).unwrap();
     assert_eq!(dispositions(), (usr1 | usr2, 0));
     signals.ignore(&[Signal::Hup, Signal::Usr1]).unwrap();
-    assert_eq!(dispositions(), (usr2, usr1 | hup));
+    assert_eq!(dispositions(), (usr1 | usr2 | hup, 0));
     send_to_self(Signal::Hup);
     send_to_self(Signal::Usr1);
     assert_eq!(taken(&signals), []);
     signals.watch(&[Signal::Usr1]).unwrap();
-    assert_eq!(dispositions(), (usr1 | usr2, hup));
+    assert_eq!(dispositions(), (usr1 | usr2 | hup, 0));
+    send_to_self(Signal::Usr1);
+    assert_eq!(taken(&signals), [Signal::Usr1]);
     signals.release(&[Signal::Usr1, Signal::Chld]);
-    assert_eq!(dispositions(), (usr2, hup));
+    assert_eq!(dispositions(), (usr2 | hup, 0));
     drop(signals);
     assert_eq!(dispositions(), (0, usr2));
     // SAFETY: SIG_DFL runs no code.
     unsafe { libc::signal(libc::SIGUSR2, libc::SIG_DFL) };
+}
+
+fn programs_ignore_nothing() {
+    let mut signals = Signals::install(&[Signal::Term]).unwrap();
+    signals.ignore(&[Signal::Hup, Signal::Int, Signal::Usr1, Signal::Usr2]).unwrap();
+    let output = Command::new("sed").args(["-n", "s/^SigIgn://p", "/proc/self/status"]).output().unwrap();
+    let ignored = u64::from_str_radix(String::from_utf8(output.stdout).unwrap().trim(), 16).unwrap();
+    for signal in [Signal::Hup, Signal::Int, Signal::Usr1, Signal::Usr2, Signal::Term] {
+        assert_eq!(ignored & bit(signal), 0, "{signal:?}");
+    }
 }
 
 fn sigkill_is_refused() {
