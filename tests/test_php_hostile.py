@@ -43,3 +43,43 @@ def test_variables_php_warns_of_are_dropped(hostile, request_of, sizes):
 def test_an_upgrade_with_too_many_variables(hostile):
     with open_websocket(hostile.port, f"/?{MANY}") as wire:
         assert wire.message() == str(INPUT_VARS_MAX)
+
+
+# ---- answers that do not fit ----
+
+
+@pytest.fixture
+def refusing(php_server):
+    """php/refused_answer.php: answers may be 64 KiB in one piece, 256 KiB may be owed."""
+    return php_server(TESTS / "php/refused_answer.php", "PORT")
+
+
+@pytest.mark.parametrize("path", ["/end", "/write"])
+def test_an_answer_over_the_limit_becomes_a_500(refusing, path):
+    with Wire(refusing.port) as wire:
+        answer = wire.get(path)
+        assert (answer.status, answer["Connection"], answer.body) == (500, "close", b"")
+        assert wire.until_closed() == b""
+    refusing.wait_output(rf"^{path} \[false,1203,false\]$")
+
+
+def test_an_answer_within_the_limit(refusing):
+    with Wire(refusing.port) as wire:
+        assert len(wire.get("/fits").body) == (1 << 16) - 300
+        assert wire.get("/fits").status == 200
+
+
+def test_a_stream_with_a_hole_has_no_end(refusing):
+    with Wire(refusing.port) as wire:
+        wire.request("/stream")
+        head, _, body = wire.until_closed().partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 200 OK\r\n")
+        assert body == b"5\r\nbegun\r\n"
+    refusing.wait_output(r"^/stream \[true,false,1203,false,false,false\]$")
+
+
+def test_a_stream_nobody_reads_is_broken_off(refusing):
+    with Wire(refusing.port) as wire:
+        wire.request("/flood")
+        refusing.wait_output(r"^/flood \[true,1009,false\]$")
+        assert not wire.until_closed().endswith(b"0\r\n\r\n")

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use wirewool_engine::config::Config;
-use wirewool_hub::command::{After, Command};
+use wirewool_hub::command::{After, Command, Refused};
 use wirewool_hub::event::{Closed, Status};
 use wirewool_hub::fd::Fd;
 use wirewool_hub::settings::Protocol;
@@ -20,7 +20,7 @@ use crate::frame;
 use crate::guard::Stop;
 use crate::pack::flag;
 use crate::queue::Item;
-use crate::reply::{After as ReplyAfter, Context, Form};
+use crate::reply::{Context, Form};
 use crate::request::{Incoming, RequestState};
 use crate::response::{ResponseState, Sink};
 use crate::server::Server;
@@ -150,10 +150,15 @@ impl Dispatch {
         }
     }
 
+    fn response(&self, fd: Fd, context: Context) -> Result<Owned, Stop> {
+        let answer = Answer { fd, limit: self.config.push_bytes_max };
+        ResponseState::create(fd.get() as i64, context, Box::new(answer))
+    }
+
     fn request(&self, fd: Fd, request: Request) -> Result<(), Stop> {
         let context = context(&request, Form::Plain);
         let Some(request) = self.request_object(fd, request)? else { return Ok(()) };
-        let response = ResponseState::create(fd.get() as i64, context, Box::new(Answer(fd)))?;
+        let response = self.response(fd, context)?;
         self.call(Event::Request, [request, response])
     }
 
@@ -164,12 +169,12 @@ impl Dispatch {
         let head = request.head.clone();
         let Some(request) = self.request_object(fd, request)? else { return Ok(()) };
         if own {
-            let response = ResponseState::create(fd.get() as i64, context, Box::new(Answer(fd)))?;
+            let response = self.response(fd, context)?;
             return self.call(Event::Handshake, [request, response]);
         }
         let mut extra = Vec::new();
         if self.callback(Event::BeforeHandshakeResponse).is_some() {
-            let response = ResponseState::create(fd.get() as i64, context, Box::new(Answer(fd)))?;
+            let response = self.response(fd, context)?;
             let arguments = [self.server(), Owned::copy(&request), Owned::copy(&response)];
             self.call(Event::BeforeHandshakeResponse, arguments)?;
             if let Some(state) = response.as_object().and_then(Object::state::<ResponseState>) {
@@ -224,22 +229,23 @@ fn context(request: &Request, form: Form) -> Context {
 }
 
 /// Where the answer to a request goes.
-struct Answer(Fd);
+struct Answer {
+    fd: Fd,
+    /// The longest piece of an answer, in bytes.
+    limit: usize,
+}
 
 impl Sink for Answer {
-    fn answer(&mut self, bytes: Vec<u8>, after: ReplyAfter) -> bool {
-        let after = match after {
-            ReplyAfter::More => After::More,
-            ReplyAfter::KeepAlive => After::KeepAlive,
-            ReplyAfter::Close => After::Close,
-            ReplyAfter::Upgrade => After::Upgrade,
-        };
-        let answer = Command::Answer { bytes: &bytes, after };
-        matches!(with(|worker| worker.apply(self.0, answer)), Some(Ok(())))
+    fn answer(&mut self, bytes: &[u8], after: After) -> Result<(), Refused> {
+        let Answer { fd, limit } = *self;
+        if bytes.len() > limit {
+            return Err(Refused::TooLarge { len: bytes.len(), limit });
+        }
+        with(|worker| worker.apply(fd, Command::Answer { bytes, after })).unwrap_or(Err(Refused::Unknown))
     }
 
     fn close(&mut self) -> bool {
-        matches!(with(|worker| worker.apply(self.0, Command::Close { reset: false })), Some(Ok(())))
+        matches!(with(|worker| worker.apply(self.fd, Command::Close { reset: false })), Some(Ok(())))
     }
 }
 

@@ -2,21 +2,9 @@
 
 use std::time::SystemTime;
 
+use wirewool_hub::command::After;
 use wirewool_proto::http::head::Version;
 use wirewool_proto::http::response::{LAST_CHUNK, ResponseHead, chunk, date};
-
-/// What happens to the connection once the bytes are out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum After {
-    /// More of this response follows.
-    More,
-    /// The next request may come.
-    KeepAlive,
-    /// It closes.
-    Close,
-    /// It speaks WebSocket from here on.
-    Upgrade,
-}
 
 /// What of the request decides how it is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -148,6 +136,10 @@ impl Reply {
             headers: Vec::new(),
             cookies: Vec::new(),
         }
+    }
+
+    pub(crate) fn context(&self) -> Context {
+        self.context
     }
 
     pub(crate) fn stage(&self) -> Stage {
@@ -329,6 +321,13 @@ impl Reply {
         self.context.form == Form::Plain
             && (name.eq_ignore_ascii_case("content-length") || name.eq_ignore_ascii_case("transfer-encoding"))
     }
+}
+
+/// What a peer gets in the place of an answer that cannot be sent; the connection closes behind it.
+pub(crate) fn failure(context: Context, now: SystemTime) -> Option<Vec<u8>> {
+    let mut reply = Reply::new(Context { keep_alive: false, ..context });
+    reply.set_status(Status::INTERNAL_SERVER_ERROR, "");
+    reply.end(b"", now).map(|(bytes, _)| bytes)
 }
 
 /// Whether a header line goes out: its end must be its own, and "" keeps an automatic header out.

@@ -3,13 +3,16 @@
 use std::cell::RefCell;
 use std::time::SystemTime;
 
+use wirewool_hub::command::{After, Refused};
+
 use crate::array::Array;
+use crate::connections::note;
 use crate::cookie::{Coding, Cookie};
 use crate::guard::Stop;
 use crate::last_error;
 use crate::method::{Call, methods};
 use crate::native::Native;
-use crate::reply::{After, Context, HeaderName, NameError, Reply, Stage, Status};
+use crate::reply::{Context, HeaderName, NameError, Reply, Stage, Status, failure};
 use crate::warning;
 use crate::zend::ffi::{Class, Family};
 use crate::zend::layout::{Kind, Zval};
@@ -25,8 +28,11 @@ mod slot {
 
 /// Where the bytes of an answer go. Neither method may run PHP code.
 pub(crate) trait Sink {
-    /// Sends `bytes`; false if the connection is gone.
-    fn answer(&mut self, bytes: Vec<u8>, after: After) -> bool;
+    /// Sends a piece of the answer.
+    ///
+    /// # Errors
+    /// Why nothing of it was sent.
+    fn answer(&mut self, bytes: &[u8], after: After) -> Result<(), Refused>;
     /// Closes the connection; false if it is gone.
     fn close(&mut self) -> bool;
 }
@@ -43,15 +49,12 @@ impl Native for ResponseState {
 
     /// A script that has forgotten to answer: the peer must not wait for ever.
     fn end(self) {
-        let forgotten = self.ask(|reply| {
+        self.send(|reply| {
             if reply.stage() == Stage::Open && reply.status().is_none() {
                 reply.set_status(Status::INTERNAL_SERVER_ERROR, "");
             }
             reply.end(b"", SystemTime::now())
         });
-        if let Some((bytes, after)) = forgotten.flatten() {
-            self.send(bytes, after);
-        }
     }
 }
 
@@ -95,16 +98,40 @@ impl ResponseState {
         self.reply.borrow_mut().as_mut().filter(|reply| reply.stage() != Stage::Ended).map(change)
     }
 
-    fn send(&self, bytes: Vec<u8>, after: After) -> bool {
-        self.with_sink(|sink| sink.answer(bytes, after))
+    /// Sends the piece that `make` makes of the answer. False, with the last error set, if it is not sent: then the
+    /// answer is over, since a peer must not take one with a hole in it for whole.
+    fn send(&self, make: impl FnOnce(&mut Reply) -> Option<(Vec<u8>, After)>) -> bool {
+        let piece = self.ask(|reply| (reply.stage(), make(reply)));
+        let Some((began, Some((bytes, after)))) = piece else { return false };
+        match self.with_sink(|sink| sink.answer(&bytes, after)) {
+            Some(Ok(())) => true,
+            Some(Err(refused)) => {
+                tracing::warn!("an answer is not sent: {refused}");
+                note(&refused);
+                self.fail(began);
+                false
+            }
+            None => false,
+        }
     }
 
-    fn with_sink(&self, act: impl FnOnce(&mut dyn Sink) -> bool) -> bool {
+    /// Gives the answer up: with a 500 if nothing of it was sent, otherwise the connection ends in the middle of it.
+    fn fail(&self, began: Stage) {
+        let context = self.reply.borrow().as_ref().map(Reply::context);
+        let instead = context.filter(|_| began == Stage::Open).and_then(|context| failure(context, SystemTime::now()));
+        self.with_sink(|sink| match instead.map(|bytes| sink.answer(&bytes, After::Close)) {
+            Some(Ok(())) => true,
+            _ => sink.close(),
+        });
+        self.abandon();
+    }
+
+    fn with_sink<R>(&self, act: impl FnOnce(&mut dyn Sink) -> R) -> Option<R> {
         // Taken out meanwhile: what the sink does may come back here.
-        let Some(mut sink) = self.sink.take() else { return false };
+        let mut sink = self.sink.take()?;
         let done = act(sink.as_mut());
         self.sink.replace(Some(sink));
-        done
+        Some(done)
     }
 }
 
@@ -219,10 +246,7 @@ fn set_cookie(call: &Call<'_>, coding: Coding) -> Result<bool, Stop> {
 
 /// Sends what is left. False once ended.
 fn end(state: &ResponseState, content: &[u8]) -> bool {
-    match state.ask(|reply| reply.end(content, SystemTime::now())).flatten() {
-        Some((bytes, after)) => state.send(bytes, after),
-        None => false,
-    }
+    state.send(|reply| reply.end(content, SystemTime::now()))
 }
 
 methods! {
@@ -282,8 +306,7 @@ methods! {
             call.give_bool(false);
             return Ok(());
         }
-        let piece = state.ask(|reply| reply.write(content, SystemTime::now())).flatten();
-        call.give_bool(piece.is_some_and(|(bytes, after)| state.send(bytes, after)));
+        call.give_bool(state.send(|reply| reply.write(content, SystemTime::now())));
         Ok(())
     }
 
@@ -300,7 +323,7 @@ methods! {
     fn zim_Swoole_Http_Response_close(call) {
         call.count(0, 0)?;
         let state = call.state::<ResponseState>()?;
-        let closed = state.with_sink(|sink| sink.close());
+        let closed = state.with_sink(|sink| sink.close()).unwrap_or(false);
         if closed {
             state.abandon();
         }

@@ -9,7 +9,8 @@ mod reply;
 use std::time::UNIX_EPOCH;
 
 use cookie::{Coding, Cookie, CookieError};
-use reply::{After, Context, Form, HeaderName, NAME_BYTES_MAX, NameError, Reply, Status};
+use reply::{Context, Form, HeaderName, NAME_BYTES_MAX, NameError, Reply, Status};
+use wirewool_hub::command::After;
 use wirewool_proto::http::head::Version;
 
 const PLAIN: Context = Context { version: Version::Http11, keep_alive: true, head_only: false, form: Form::Plain };
