@@ -17,7 +17,7 @@ use wirewool_ipc::doorbell::Doorbell;
 use wirewool_ipc::table::Table;
 use wirewool_proto::http::response::Response;
 use wirewool_proto::websocket::close::CloseCode;
-use wirewool_proto::websocket::frame::Opcode;
+use wirewool_proto::websocket::frame::{CONTROL_BYTES_MAX, Opcode};
 use wirewool_proto::websocket::message::Payload;
 
 /// Why a server did not start, or ended early.
@@ -65,6 +65,33 @@ pub(crate) struct Shared {
     /// Wakes whoever waits in `start`: the thread, or the manager of the forked workers.
     pub(crate) master: Doorbell,
     pub(crate) mode: Mode,
+    /// The longest message, and what may be owed to one connection.
+    pub(crate) push_bytes_max: usize,
+    pub(crate) outbox_bytes_max: usize,
+}
+
+impl Shared {
+    /// What the hub would refuse whatever the connection's state: the caller is told, instead of the log later.
+    fn check_size(&self, command: &Command<'_>) -> Result<(), Refused> {
+        let len = match command {
+            Command::Push(Push { opcode, payload, .. }) => {
+                let len = payload.bytes().len();
+                if opcode.is_control() && len > CONTROL_BYTES_MAX {
+                    return Err(Refused::ControlTooLong(len));
+                }
+                len
+            }
+            Command::Send(bytes) => bytes.len(),
+            _ => return Ok(()),
+        };
+        if len > self.push_bytes_max {
+            return Err(Refused::TooLarge { len, limit: self.push_bytes_max });
+        }
+        if len > self.outbox_bytes_max {
+            return Err(Refused::OutboxFull { owed: 0, limit: self.outbox_bytes_max });
+        }
+        Ok(())
+    }
 }
 
 /// A running server, seen from a handler or from any thread of its process.
@@ -170,6 +197,7 @@ impl Server {
         if !owner.established && matches!(command, Command::Push(_) | Command::Disconnect { .. }) {
             return Err(Refused::NotWebSocket);
         }
+        self.shared.check_size(&command)?;
         let errand = Errand::from_command(command).ok_or(Refused::NotWaiting)?;
         self.shared.inboxes[owner.worker].leave(fd, errand)?;
         self.shared.doorbells[owner.worker].ring();
@@ -370,6 +398,8 @@ impl Builder {
             stopping: AtomicBool::new(false),
             master: Doorbell::new().attempt("cannot make a doorbell")?,
             mode: config.mode,
+            push_bytes_max: config.push_bytes_max,
+            outbox_bytes_max: config.outbox_bytes_max,
         };
         let server = Server { shared: Arc::new(shared) };
         listener.listen(config.backlog, config.tcp_nodelay).attempt("cannot listen")?;

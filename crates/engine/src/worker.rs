@@ -49,7 +49,7 @@ fn run_errands(reactor: &mut Reactor, dispatch: &mut Dispatch, server: &Server, 
     let errands = server.shared.inboxes[worker].take();
     for (fd, errand) in &errands {
         if let Err(refused) = reactor.apply(*fd, errand.as_command(), true) {
-            tracing::debug!("connection {fd}: what was left for it came to nothing: {refused}");
+            tracing::warn!("connection {fd}: what was left for it came to nothing: {refused}");
         }
     }
     reactor.settle(dispatch);

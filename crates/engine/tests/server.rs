@@ -194,6 +194,26 @@ fn the_handle_works_from_any_thread_and_reaches_all_workers() {
 }
 
 #[test]
+fn what_can_never_be_sent_is_refused_at_once_from_any_thread() {
+    let (events, seen) = mpsc::channel();
+    let server = Running::start(
+        builder()
+            .push_bytes_max(1000)
+            .outbox_bytes_max(1024)
+            .on_open(move |_, request| events.send(request.fd).expect("the test listens"))
+            .on_message(|_, _| ()),
+    );
+    let mut socket = server.connect();
+    let fd = seen.recv_timeout(PATIENCE).expect("it is opened");
+    assert_eq!(server.server.push(fd, &vec![0; 1001]), Err(Refused::TooLarge { len: 1001, limit: 1000 }));
+    assert_eq!(server.server.ping(fd, &[0; 126]), Err(Refused::ControlTooLong(126)));
+    assert_eq!(server.server.pong(fd, &[0; 126]), Err(Refused::ControlTooLong(126)));
+    server.server.ping(fd, &[0; 125]).expect("it fits");
+    server.server.push(fd, "the next").expect("it fits");
+    assert_eq!(text(&mut socket), "the next");
+}
+
+#[test]
 fn requests_and_handshakes_are_the_program_s_business() {
     let server = Running::start(
         builder()
