@@ -1,9 +1,13 @@
 """What a peer sends, and what a script's callbacks leave behind, ends no worker and lets no peer hang."""
 
+import os
+import signal
+
 import pytest
 
 from conftest import TESTS
-from wire import Wire, open_websocket
+from server import wait_until
+from wire import TEXT, Wire, frame, open_websocket
 
 INPUT_VARS_MAX = 1000  # max_input_vars
 MANY = "&".join(f"a{number}=1" for number in range(INPUT_VARS_MAX + 200))
@@ -83,3 +87,45 @@ def test_a_stream_nobody_reads_is_broken_off(refusing):
         wire.request("/flood")
         refusing.wait_output(r"^/flood \[true,1009,false\]$")
         assert not wire.until_closed().endswith(b"0\r\n\r\n")
+
+
+# ---- the end of a worker ----
+
+
+@pytest.mark.parametrize(
+    "how, code, shown",
+    [
+        ("throw", 255, "Uncaught RuntimeException: thrown by the callback"),
+        ("exit", 7, ""),
+        ("fatal", 255, "Fatal error: the end"),
+        ("memory", 255, "Allowed memory size"),
+        ("argument", 255, "Uncaught LogicException: thrown by a destructor"),
+        ("result", 255, "Uncaught LogicException: thrown by a destructor"),
+        ("defer", 255, "Uncaught LogicException: thrown by a destructor"),
+    ],
+)
+def test_what_was_pushed_before_the_worker_ended_arrives(php_server, how, code, shown):
+    server = php_server(TESTS / "php/last_words.php", "PORT")
+    (worker,) = server.workers(1)
+    with open_websocket(server.port) as wire:
+        # One segment: all of them are one batch.
+        wire.send(frame(TEXT, "one") + frame(TEXT, "two") + frame(TEXT, how))
+        assert [wire.message(), wire.message()] == ["one", "two"]
+        wire.until_closed()
+    server.wait_output(rf"worker 0 \(pid {worker}\) exited with code {code}\b")
+    assert shown in server.output
+    assert "caught" not in server.output.replace("Uncaught", "")
+    assert "worker returned" not in server.output
+    with open_websocket(server.port) as wire:
+        wire.echo("hello again")
+
+
+def test_notices_are_no_information(php_server):
+    server = php_server(TESTS / "php/last_words.php", "PORT", 3)
+    (worker,) = server.workers(1)
+    os.kill(worker, signal.SIGTERM)
+    wait_until(lambda: server.workers() != [worker] and server.workers(1), "another worker")
+    with open_websocket(server.port) as wire:
+        wire.text("exit").until_closed()
+    server.wait_output("exited with code 7")
+    assert "INFO" not in server.output

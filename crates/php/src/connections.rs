@@ -131,7 +131,7 @@ fn close(call: &mut Call<'_>) -> Result<bool, Stop> {
         last_error::set(last_error::SESSION_NOT_EXIST);
         return Ok(false);
     };
-    match with(|worker| worker.apply_closing(fd, Command::Close { reset })) {
+    match with(|worker| worker.apply_closing(fd, Command::Close { reset })).transpose()? {
         Some(Ok(closed)) => {
             dispatch::closed_by_method(fd, closed)?;
             Ok(true)

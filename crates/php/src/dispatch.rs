@@ -24,7 +24,7 @@ use crate::reply::{Context, Form};
 use crate::request::{Incoming, RequestState};
 use crate::response::{ResponseState, Sink};
 use crate::server::Server;
-use crate::worker::{finish_call, with};
+use crate::worker::{call, settle, with};
 use crate::zend::object::Object;
 use crate::zend::value::{Owned, PhpString};
 
@@ -59,9 +59,9 @@ impl Dispatch {
     ///
     /// # Errors
     /// It did not return: the worker is to end.
-    pub(crate) fn call<const N: usize>(&self, event: Event, mut arguments: [Owned; N]) -> Result<(), Stop> {
+    pub(crate) fn call<const N: usize>(&self, event: Event, arguments: [Owned; N]) -> Result<(), Stop> {
         match self.callback(event) {
-            Some(callback) => finish_call(callback.call(&mut arguments)),
+            Some(callback) => call(callback, arguments),
             None => Ok(()),
         }
     }
@@ -71,6 +71,10 @@ impl Dispatch {
     /// # Errors
     /// The worker is to end.
     pub(crate) fn handle(&self, fd: Fd, item: Item) -> Result<(), Stop> {
+        settle(self.item(fd, item))
+    }
+
+    fn item(&self, fd: Fd, item: Item) -> Result<(), Stop> {
         if let Item::Closed(closed) = item {
             return self.closed(fd, closed);
         }

@@ -41,8 +41,8 @@ fn filter(level: u8) -> LevelFilter {
     match level {
         0 => LevelFilter::TRACE,
         1 => LevelFilter::DEBUG,
-        2 | 3 => LevelFilter::INFO,
-        4 => LevelFilter::WARN,
+        2 => LevelFilter::INFO,
+        3 | 4 => LevelFilter::WARN,
         5 => LevelFilter::ERROR,
         _ => LevelFilter::OFF,
     }

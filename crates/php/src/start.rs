@@ -213,8 +213,7 @@ fn serve(server: Object<'_>, common: &Common, seat: Seat) -> Result<(), Stop> {
     dispatch.call(Event::WorkerStart, [Owned::object(server), Owned::long(id as i64)])?;
     // From here on connections may be handed to this worker.
     table.attach(id, rustix::process::getpid());
-    let deferred = |callback: &crate::callback::Callback| worker::finish_call(callback.call(&mut []));
-    worker::run(&|fd, item| dispatch.handle(fd, item), &deferred)?;
+    worker::run(&|fd, item| dispatch.handle(fd, item), &|callback| worker::call(callback, []))?;
     dispatch.call(Event::WorkerStop, [Owned::object(server), Owned::long(id as i64)])
 }
 

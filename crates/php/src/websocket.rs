@@ -125,7 +125,7 @@ fn disconnect(fd: Fd, code: i64, reason: &PhpString) -> Result<bool, Stop> {
         }
     };
     let number = fd.get() as i64;
-    match with(|worker| worker.apply_closing(fd, Command::Disconnect { code, reason })) {
+    match with(|worker| worker.apply_closing(fd, Command::Disconnect { code, reason })).transpose()? {
         Some(Ok(closed)) => {
             dispatch::closed_by_method(fd, closed)?;
             Ok(true)

@@ -10,8 +10,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use wirewool_engine::reactor::{Reactor, Served};
-use wirewool_hub::command::{Command, Info, Refused};
-use wirewool_hub::event::{Closed, Verdict};
+use wirewool_hub::command::{Command, Info, Outlet, Refused};
+use wirewool_hub::event::{Closed, Event, Handler, Verdict};
 use wirewool_hub::fd::Fd;
 use wirewool_hub::time::Moment;
 use wirewool_ipc::signal::{Signal, Signals};
@@ -22,6 +22,7 @@ use crate::callback::{Callback, Outcome};
 use crate::exception;
 use crate::guard::Stop;
 use crate::queue::{Item, Queue};
+use crate::zend::value::Owned;
 
 /// A worker's loop, and what it works for.
 pub(crate) struct Worker {
@@ -79,8 +80,20 @@ pub(crate) fn install(parts: Parts) {
     WORKER.set(Some(worker));
 }
 
-/// The worker is done: its sockets close, and what the loop held of PHP is released.
+/// Takes no events: what happens while a worker leaves, nobody hears.
+struct Deaf;
+
+impl Handler for Deaf {
+    fn handle(&mut self, _: Fd, _: Event<'_>, _: &mut dyn Outlet) -> Verdict {
+        Verdict::Stop
+    }
+}
+
+/// The worker is done: what was pushed and waits for the end of its batch leaves, its sockets close, and what the loop
+/// held of PHP is released.
 pub(crate) fn remove() {
+    // Sends before the first event, and takes no memory of PHP's, which may have none left.
+    with(|worker| worker.reactor.settle(&mut Deaf));
     // Taken out first: releasing may run PHP.
     drop(WORKER.take());
 }
@@ -102,10 +115,19 @@ impl Worker {
     }
 
     /// Closes a connection, and takes its end out of its turn.
-    pub(crate) fn apply_closing(&mut self, fd: Fd, command: Command<'_>) -> Result<Option<Closed>, Refused> {
-        self.reactor.apply(fd, command, false)?;
-        self.reactor.settle(&mut self.queue);
-        Ok(self.queue.take_closed(fd))
+    ///
+    /// # Errors
+    /// The queue has no memory left. Within: why the connection was not closed.
+    pub(crate) fn apply_closing(
+        &mut self,
+        fd: Fd,
+        command: Command<'_>,
+    ) -> Result<Result<Option<Closed>, Refused>, Stop> {
+        if let Err(refused) = self.reactor.apply(fd, command, false) {
+            return Ok(Err(refused));
+        }
+        check(self.reactor.settle(&mut self.queue))?;
+        Ok(Ok(self.queue.take_closed(fd)))
     }
 
     pub(crate) fn info(&self, fd: Fd) -> Option<Info> {
@@ -127,11 +149,11 @@ impl Worker {
     }
 
     /// The next item of the queue.
-    fn next_item(&mut self) -> Option<(Fd, Item)> {
-        if self.queue.is_empty() && self.reactor.settle(&mut self.queue) == Verdict::Stop {
-            return None;
+    fn next_item(&mut self) -> Result<Option<(Fd, Item)>, Stop> {
+        if self.queue.is_empty() {
+            check(self.reactor.settle(&mut self.queue))?;
         }
-        self.queue.take()
+        Ok(self.queue.take())
     }
 
     fn wait(&mut self) -> io::Result<()> {
@@ -158,9 +180,10 @@ impl Worker {
     }
 }
 
-/// What a step of the loop could not do.
-fn out_of_memory<T>(step: Option<T>) -> Result<T, Stop> {
-    step.ok_or(Stop::Bailout)
+/// One step of the loop. A fork of the script's own comes back from its callback into a loop that is not its own: it
+/// ends.
+fn step<R>(step: impl FnOnce(&mut Worker) -> R) -> Result<R, Stop> {
+    with(step).ok_or(Stop::Bailout)
 }
 
 /// Runs the loop until the worker is told to end. `handle` runs one item of the queue, `call` one deferred callback.
@@ -169,63 +192,74 @@ fn out_of_memory<T>(step: Option<T>) -> Result<T, Stop> {
 /// A callback threw, exited or ended fatally, or the loop cannot wait: the worker is to end.
 pub(crate) fn run(
     handle: &dyn Fn(Fd, Item) -> Result<(), Stop>,
-    call: &dyn Fn(&Callback) -> Result<(), Stop>,
+    call: &dyn Fn(Rc<Callback>) -> Result<(), Stop>,
 ) -> Result<(), Stop> {
     loop {
-        if let Err(error) = out_of_memory(with(Worker::wait))? {
+        if let Err(error) = step(Worker::wait)? {
             tracing::error!("the worker ends, it cannot wait: {error}");
             return Ok(());
         }
-        check(with(|worker| worker.reactor.tick(&mut worker.queue)))?;
+        check(step(|worker| worker.reactor.tick(&mut worker.queue))?)?;
         run_queue(handle)?;
         loop {
-            match out_of_memory(with(|worker| worker.reactor.serve(&mut worker.queue)))? {
+            match step(|worker| worker.reactor.serve(&mut worker.queue))? {
                 Served::Nothing => break,
                 Served::Connection | Served::Rang => {}
-                Served::Signalled => check(with(|worker| {
+                Served::Signalled => check(step(|worker| {
                     let term = worker.signals.take().any(|signal| signal == Signal::Term);
                     if term { worker.end() } else { Verdict::Handled }
-                }))?,
+                })?)?,
                 Served::Stop => return Err(Stop::Bailout),
             }
             run_queue(handle)?;
         }
-        for callback in with(|worker| std::mem::take(&mut worker.deferred)).unwrap_or_default() {
-            call(&callback)?;
+        for callback in step(|worker| std::mem::take(&mut worker.deferred))? {
+            call(callback)?;
             run_queue(handle)?;
         }
-        if with(|worker| worker.has_ended()).unwrap_or(true) {
+        if step(|worker| worker.has_ended())? {
             return Ok(());
         }
     }
 }
 
-fn check(verdict: Option<Verdict>) -> Result<(), Stop> {
-    if verdict == Some(Verdict::Stop) { Err(Stop::Bailout) } else { Ok(()) }
+/// The queue stops when PHP has no memory left for what it is to hold.
+fn check(verdict: Verdict) -> Result<(), Stop> {
+    if verdict == Verdict::Stop { Err(Stop::Bailout) } else { Ok(()) }
 }
 
 /// Calls back for all that is in the queue. What the callbacks send leaves at once, while more waits in the queue with
 /// the rest, or when that takes long.
 fn run_queue(handle: &dyn Fn(Fd, Item) -> Result<(), Stop>) -> Result<(), Stop> {
-    while let Some((fd, item)) = with(Worker::next_item).flatten() {
+    while let Some((fd, item)) = step(Worker::next_item)?? {
         handle(fd, item)?;
-        with(|worker| worker.reactor.flush_if_late());
+        step(|worker| worker.reactor.flush_if_late())?;
     }
     Ok(())
 }
 
-/// What a script's callback came to: an exception is reported, and everything but a return ends the worker.
+/// Calls a script's callback. An exception is reported, and everything but a return ends the worker; so does what a
+/// destructor throws when the last references to the arguments go.
 ///
 /// # Errors
 /// The worker is to end.
-pub(crate) fn finish_call(outcome: Outcome) -> Result<(), Stop> {
-    match outcome {
-        Outcome::Returned => Ok(()),
-        Outcome::Threw => {
-            exception::report_uncaught()?;
-            Err(Stop::Thrown)
-        }
-        Outcome::Exited => Err(Stop::Thrown),
+pub(crate) fn call<const N: usize>(callback: Rc<Callback>, mut arguments: [Owned; N]) -> Result<(), Stop> {
+    let called = match callback.call(&mut arguments) {
         Outcome::Bailout => Err(Stop::Bailout),
+        Outcome::Returned | Outcome::Threw | Outcome::Exited => exception::settle(),
+    };
+    drop(arguments);
+    drop(callback);
+    settle(called)
+}
+
+/// Looks after what was released since `result` came about: a destructor may have thrown.
+///
+/// # Errors
+/// The worker is to end.
+pub(crate) fn settle(result: Result<(), Stop>) -> Result<(), Stop> {
+    match result {
+        Err(Stop::Bailout) => result,
+        _ => exception::settle().and(result),
     }
 }
