@@ -5,6 +5,7 @@
 //! listener for a moment. If nobody took the connection in that time, it does: a busy server is better than an idle
 //! balance. A worker that looks away itself does not hand on what it is handed: two could do so for ever.
 
+use crate::listener;
 use crate::poller::{Flags, Poller};
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
@@ -14,6 +15,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use wirewool_hub::time::Moment;
 use wirewool_ipc::doorbell::Doorbell;
+use wirewool_ipc::process::is_orphan;
 use wirewool_ipc::table::Table;
 
 /// How long a worker looks away after it handed a connection over.
@@ -93,6 +95,10 @@ impl Acceptor {
             // It is registered: this cannot fail.
             let _ = poller.remove(&*self.listener);
         }
+        if is_orphan() {
+            // There is no master to do it, and the other workers end as well.
+            listener::shut(&self.listener);
+        }
     }
 
     /// When it looks at the listener again.
@@ -149,6 +155,11 @@ impl Acceptor {
             },
             Err(Errno::AGAIN) => {
                 self.insists = false;
+                Accepted::Nothing
+            }
+            // The master has shut the listener: the server ends.
+            Err(Errno::INVAL) => {
+                self.close(poller);
                 Accepted::Nothing
             }
             Err(error @ (Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM)) => {

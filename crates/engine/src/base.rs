@@ -27,7 +27,8 @@ pub(crate) fn start(
     // What is still in the buffer would be printed by each worker.
     let _ = io::stdout().flush();
     let manager = Manager::new(server.shared.table.clone(), config.workers, config.max_wait_time);
-    let role = manager.attempt("cannot watch for signals")?.run(&server.shared.master);
+    let manager = manager.attempt("cannot watch for signals")?.with_listener(listener.clone());
+    let role = manager.run(&server.shared.master);
     match role.attempt("cannot manage the workers")? {
         Role::Master => Ok(()),
         Role::Worker(seat) => {

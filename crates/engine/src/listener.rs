@@ -1,6 +1,7 @@
 //! The socket that all workers accept from.
 
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::net::Shutdown;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -71,6 +72,12 @@ impl Listener {
         Ok(rustix::net::listen(&*self.socket, backlog)?)
     }
 
+    /// Refuses all further connections, and those that wait, in every process that has this socket; another server
+    /// may listen on the address. Accepting fails from now on.
+    pub fn shut(&self) {
+        shut(&self.socket);
+    }
+
     /// Where it is bound, with the port that was taken; none if that is no address of the internet.
     pub fn address(&self) -> Option<SocketAddr> {
         self.address
@@ -79,6 +86,12 @@ impl Listener {
     pub(crate) fn socket(&self) -> Arc<OwnedFd> {
         self.socket.clone()
     }
+}
+
+/// As [`Listener::shut`].
+pub(crate) fn shut(socket: &OwnedFd) {
+    // The only error is that it has happened before.
+    let _ = rustix::net::shutdown(socket, Shutdown::Read);
 }
 
 fn bind(address: SocketAddr) -> io::Result<Listener> {

@@ -1,5 +1,6 @@
 //! Forks the workers, and forks others in the place of those that die.
 
+use crate::listener::Listener;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::Pid;
@@ -56,6 +57,7 @@ struct Slot {
 /// Forks the workers and watches them.
 pub struct Manager {
     table: Arc<Table>,
+    listener: Option<Listener>,
     slots: Vec<Slot>,
     signals: Signals,
     max_wait: Duration,
@@ -70,11 +72,17 @@ impl Manager {
     /// Signals are watched in this process already.
     pub fn new(table: Arc<Table>, workers: usize, max_wait: Duration) -> io::Result<Manager> {
         let mut signals = Signals::install(&[Signal::Term, Signal::Int, Signal::Chld])?;
-        // A reload comes with a later version; until then it must not kill the server.
+        // Whoever asks for a reload must not kill the server.
         signals.ignore(&[Signal::Hup, Signal::Pipe, Signal::Usr1, Signal::Usr2])?;
         let now = Instant::now();
         let slots = (0..workers).map(|_| Slot { pid: None, started: now, due: now, deaths: 0, used: false }).collect();
-        Ok(Manager { table, slots, signals, max_wait, kill_at: None })
+        Ok(Manager { table, listener: None, slots, signals, max_wait, kill_at: None })
+    }
+
+    /// Shuts `listener` as soon as the server ends: whoever connects then is refused, instead of waiting for nobody.
+    #[must_use]
+    pub fn with_listener(self, listener: Listener) -> Manager {
+        Manager { listener: Some(listener), ..self }
     }
 
     /// Keeps the workers running until SIGTERM, SIGINT or `master` rings, then ends them. Returns in each worker as
@@ -144,6 +152,7 @@ impl Manager {
         signals.release(&[Signal::Chld]);
         // The terminal's ^C goes to all processes: the master ends them in order.
         signals.ignore(&[Signal::Int])?;
+        signals.end_orphan_after(self.max_wait);
         Ok(Seat { worker, successor, signals })
     }
 
@@ -168,9 +177,9 @@ impl Manager {
             let Some(pid) = slot.pid else { continue };
             let ended = match wait(pid) {
                 Ok(None) => continue,
-                Ok(Some(ended)) => ended,
+                Ok(Some(ended)) => Some(ended),
                 // Somebody else in this process has waited for it.
-                Err(_) => Ended::Exited(0),
+                Err(_) => None,
             };
             slot.pid = None;
             self.table.detach(worker);
@@ -186,8 +195,9 @@ impl Manager {
             slot.due = now + pause;
             let next = format!("another starts in {} ms", pause.as_millis());
             match ended {
-                Ended::Exited(0) => tracing::info!("worker {worker} (pid {pid}) {ended}, {next}"),
-                _ => tracing::error!("worker {worker} (pid {pid}) {ended}, {next}"),
+                Some(ended @ Ended::Exited(0)) => tracing::info!("worker {worker} (pid {pid}) {ended}, {next}"),
+                Some(ended) => tracing::error!("worker {worker} (pid {pid}) {ended}, {next}"),
+                None => tracing::error!("worker {worker} (pid {pid}) ended, somebody else waited for it, {next}"),
             }
         }
     }
@@ -196,6 +206,9 @@ impl Manager {
     fn end(&mut self) {
         if self.kill_at.is_none() {
             self.kill_at = Some(Instant::now() + self.max_wait + GRACE);
+            if let Some(listener) = &self.listener {
+                listener.shut();
+            }
             self.signal_all(Signal::Term);
         }
     }

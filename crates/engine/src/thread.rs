@@ -30,7 +30,7 @@ pub(crate) fn start(
     let signals = Signals::install(&[Signal::Term, Signal::Int]).ok();
     started(server.clone());
     let threads = spawn(server, config, listener, handlers)?;
-    let result = oversee(server, signals.as_ref(), &threads, config.max_wait_time).attempt("cannot wait");
+    let result = oversee(server, listener, signals.as_ref(), &threads, config.max_wait_time).attempt("cannot wait");
     server.shutdown();
     for thread in threads {
         if thread.is_finished() {
@@ -119,6 +119,7 @@ fn serve(
 /// Waits for the end: a signal, `shutdown`, or a worker that ended by itself.
 fn oversee(
     server: &Server,
+    listener: &Listener,
     signals: Option<&Signals>,
     threads: &[JoinHandle<()>],
     max_wait: Duration,
@@ -130,6 +131,7 @@ fn oversee(
             return Ok(());
         }
         if ends_at.is_none() && (done > 0 || server.shared.stopping.load(SeqCst)) {
+            listener.shut();
             server.shutdown();
             ends_at = Some(Instant::now() + max_wait + GRACE);
         }

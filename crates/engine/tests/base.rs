@@ -3,7 +3,7 @@
 
 use rustix::process::{Pid, getppid, set_child_subreaper};
 use std::io::{BufRead, BufReader};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -15,9 +15,14 @@ use wirewool_ipc::signal::{Signal, Signals};
 /// Longer than anything here takes: a hang becomes a failure.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-const CHECKS: [(&str, fn()); 2] = [
+/// What a server may take to end.
+const MAX_WAIT: Duration = Duration::from_secs(1);
+
+const CHECKS: [(&str, fn()); 4] = [
     ("a worker's shutdown() ends the server", shutdown_ends_the_server),
     ("shutdown() after the master's death is nobody else's", shutdown_signals_no_stranger),
+    ("a server that ends refuses connections at once", an_ending_server_refuses),
+    ("a stuck worker does not outlive its master for long", stuck_orphans_die),
 ];
 
 fn main() {
@@ -32,7 +37,7 @@ fn main() {
 
 /// The server: does what the messages say, and tells each client its worker's process id first.
 fn serve() {
-    let server = Server::bind("127.0.0.1:0").mode(Mode::Base).max_wait_time(Duration::ZERO);
+    let server = Server::bind("127.0.0.1:0").mode(Mode::Base).max_wait_time(MAX_WAIT);
     println!("{}", server.local_addr().expect("it is bound"));
     let server =
         server.on_open(|server, request| server.push(request.fd, &std::process::id().to_string())).on_message(obey);
@@ -48,6 +53,10 @@ fn obey(server: &Server, frame: Frame<'_>) {
             wait_until(|| getppid() != master);
             server.shutdown();
         }
+        Some("hang") => {
+            let _ = server.close(frame.fd);
+            wait_until(|| false);
+        }
         other => panic!("no such order: {other:?}"),
     }
 }
@@ -56,6 +65,7 @@ fn obey(server: &Server, frame: Frame<'_>) {
 struct Running {
     master: Child,
     worker: Pid,
+    address: String,
     socket: WebSocket<TcpStream>,
 }
 
@@ -72,11 +82,13 @@ impl Running {
         let (mut socket, _) = tungstenite::client(format!("ws://{address}/"), stream).expect("the handshake succeeds");
         let worker = socket.read().expect("the worker's id").into_text().expect("text").parse().ok();
         let worker = worker.and_then(Pid::from_raw).expect("a process id");
-        Running { master, worker, socket }
+        Running { master, worker, address, socket }
     }
 
+    /// Gives an order; each of them ends the connection once the worker is at it.
     fn order(&mut self, order: &'static str) {
         self.socket.send(Message::text(order)).expect("it is open");
+        wait_until(|| self.socket.read().is_err());
     }
 }
 
@@ -112,9 +124,27 @@ fn shutdown_signals_no_stranger() {
     let signals = Signals::install(&[Signal::Term]).expect("none are installed");
     let mut server = Running::start();
     server.order("shutdown as an orphan");
-    wait_until(|| server.socket.read().is_err());
     kill(Pid::from_child(&server.master), Signal::Kill).expect("it runs");
     ended(&mut server.master);
     wait_until(|| !matches!(wirewool_ipc::process::wait(server.worker), Ok(None) | Err(_)));
     assert_eq!(signals.take().count(), 0);
+}
+
+fn an_ending_server_refuses() {
+    let mut server = Running::start();
+    server.order("hang");
+    kill(Pid::from_child(&server.master), Signal::Term).expect("it runs");
+    wait_until(|| TcpStream::connect(&server.address).is_err());
+    assert!(server.master.try_wait().expect("it is our child").is_none(), "it waits for the worker");
+    TcpListener::bind(&server.address).expect("another server may have the port");
+    assert!(ended(&mut server.master).success());
+}
+
+fn stuck_orphans_die() {
+    let mut server = Running::start();
+    server.order("hang");
+    kill(Pid::from_child(&server.master), Signal::Kill).expect("it runs");
+    ended(&mut server.master);
+    let ended = wait_for(|| wirewool_ipc::process::wait(server.worker).ok().flatten());
+    assert_eq!(ended.to_string(), "was killed by signal 14 (SIGALRM)");
 }

@@ -214,6 +214,16 @@ fn what_can_never_be_sent_is_refused_at_once_from_any_thread() {
 }
 
 #[test]
+fn a_server_that_ends_refuses_connections_at_once() {
+    let server = Running::start(builder().close_timeout(PATIENCE).on_message(|_, _| ()));
+    // It does not answer the close frame: the server waits for it.
+    let _deaf = server.connect();
+    server.server.shutdown();
+    while TcpStream::connect(server.address).is_ok() {}
+    assert!(!server.thread.as_ref().expect("it runs").is_finished());
+}
+
+#[test]
 fn requests_and_handshakes_are_the_program_s_business() {
     let server = Running::start(
         builder()

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::fs;
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering::SeqCst};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -52,8 +52,18 @@ pub fn fork() -> io::Result<Fork> {
     Ok(Fork::Child)
 }
 
+/// The parent at the fork of a child of ours, 0 in any other process.
+static PARENT: AtomicI32 = AtomicI32::new(0);
+
+/// Whether this is a child of [`fork`] and its parent is dead. Async-signal-safe.
+pub fn is_orphan() -> bool {
+    let parent = PARENT.load(SeqCst);
+    parent != 0 && !is_foreign() && process::getppid().is_none_or(|now| now.as_raw_pid() != parent)
+}
+
 fn become_child(parent: Pid, bell: ChildBell) -> io::Result<()> {
     FOREIGN.store(false, SeqCst);
+    PARENT.store(parent.as_raw_pid(), SeqCst);
     bell.adopt()?;
     process::set_parent_process_death_signal(Some(process::Signal::TERM))?;
     // It may have died before we asked to be told.

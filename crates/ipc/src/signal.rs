@@ -8,8 +8,10 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::ptr;
 use std::sync::atomic::{AtomicI32, AtomicU32, Ordering::SeqCst};
 use std::thread;
+use std::time::Duration;
 
 use crate::doorbell::{self, Doorbell};
+use crate::process::is_orphan;
 
 /// The signals that a server deals in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +59,9 @@ static OWNER: AtomicI32 = AtomicI32::new(0);
 /// What came and was not taken yet: bit n is signal n. A signal that comes twice before it is taken was one signal, as
 /// in the kernel. Since this, not the doorbell, carries the numbers, none is lost however many come.
 static RECEIVED: AtomicU32 = AtomicU32::new(0);
+
+/// How many seconds an orphan has left from SIGTERM on; 0 for ever.
+static ORPHAN_S: AtomicU32 = AtomicU32::new(0);
 
 /// How many threads are inside the handler right now, and so may be about to ring.
 static IN_HANDLER: AtomicU32 = AtomicU32::new(0);
@@ -130,6 +135,13 @@ impl Signals {
         });
     }
 
+    /// From now on, SIGTERM in a child of [`fork`](crate::process::fork) whose parent is dead ends it by SIGALRM a second
+    /// after `limit`, rounded up: it may be stuck, and nobody is left to kill it.
+    pub fn end_orphan_after(&self, limit: Duration) {
+        let seconds = limit.as_secs() + u64::from(limit.subsec_nanos() > 0) + 1;
+        ORPHAN_S.store(u32::try_from(seconds).unwrap_or(u32::MAX), SeqCst);
+    }
+
     /// What came since the last time, each once, in no particular order; makes the descriptor silent.
     pub fn take(&self) -> impl Iterator<Item = Signal> + use<> {
         self.bell.clear();
@@ -176,7 +188,7 @@ fn address(handler: extern "C" fn(c_int)) -> libc::sighandler_t {
 /// What is done about an ignored signal.
 extern "C" fn nothing(_: c_int) {}
 
-/// Notes the signal and rings. Async-signal-safe: atomics, getpid, write, signal, raise.
+/// Notes the signal and rings. Async-signal-safe: atomics, getpid, getppid, write, signal, raise, alarm.
 extern "C" fn report(number: c_int) {
     // SAFETY: libc keeps one errno per thread, valid while the thread runs.
     let errno = unsafe { libc::__errno_location() };
@@ -185,6 +197,13 @@ extern "C" fn report(number: c_int) {
     if OWNER.load(SeqCst) == own_pid() {
         IN_HANDLER.fetch_add(1, SeqCst);
         RECEIVED.fetch_or(bit(number), SeqCst);
+        let seconds = ORPHAN_S.load(SeqCst);
+        if number == libc::SIGTERM && seconds != 0 && is_orphan() {
+            // SAFETY: Async-signal-safe, and SIG_DFL runs no code of ours.
+            unsafe { libc::signal(libc::SIGALRM, libc::SIG_DFL) };
+            // SAFETY: Async-signal-safe.
+            unsafe { libc::alarm(seconds) };
+        }
         let bell = BELL.load(SeqCst);
         if bell != NONE {
             // SAFETY: `Signals` owns the descriptor. It sets BELL to NONE and waits for IN_HANDLER before it closes it.
