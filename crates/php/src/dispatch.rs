@@ -178,7 +178,7 @@ impl Dispatch {
         }
         let mut extra = Vec::new();
         if self.callback(Event::BeforeHandshakeResponse).is_some() {
-            let response = self.response(fd, context)?;
+            let response = self.response(fd, Context { form: Form::Headers, ..context })?;
             let arguments = [self.server(), Owned::copy(&request), Owned::copy(&response)];
             self.call(Event::BeforeHandshakeResponse, arguments)?;
             if let Some(state) = response.as_object().and_then(Object::state::<ResponseState>) {

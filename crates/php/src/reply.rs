@@ -26,6 +26,8 @@ pub(crate) enum Form {
     Plain,
     /// To a handshake that the script performs: the script's own headers, Server and Date. Status 101 upgrades.
     Handshake,
+    /// To nothing: its headers go into an answer that is not the script's. There is nothing to write or to end.
+    Headers,
 }
 
 /// How far the answer is.
@@ -126,6 +128,9 @@ impl Status {
 const AUTOMATIC: [&str; 7] =
     ["Server", "Date", "Connection", "Content-Type", "Content-Length", "Content-Encoding", "Transfer-Encoding"];
 
+/// The headers that make an answer accept a handshake, or give it a body.
+const ACCEPTANCE: [&str; 5] = ["Connection", "Upgrade", "Sec-WebSocket-Accept", "Content-Length", "Transfer-Encoding"];
+
 impl Reply {
     pub(crate) fn new(context: Context) -> Reply {
         Reply {
@@ -150,10 +155,19 @@ impl Reply {
         self.status
     }
 
-    /// Sets the status; an empty reason means the registered one. A reason with a line end in it is none.
-    pub(crate) fn set_status(&mut self, status: Status, reason: &str) {
-        self.status = Some(status.0);
-        self.reason = if reason.contains(['\r', '\n', '\0']) { String::new() } else { reason.to_owned() };
+    /// Sets the status; an empty reason means the registered one. A reason with a line end in it is none. False for
+    /// one that this answer cannot have: behind 1xx the peer waits for another one (RFC 9110, section 15.2).
+    pub(crate) fn set_status(&mut self, status: Status, reason: &str) -> bool {
+        let fits = match self.context.form {
+            Form::Plain => status.0 >= 200,
+            Form::Handshake => true,
+            Form::Headers => false,
+        };
+        if fits {
+            self.status = Some(status.0);
+            self.reason = if reason.contains(['\r', '\n', '\0']) { String::new() } else { reason.to_owned() };
+        }
+        fits
     }
 
     /// Sets a header, in place of one of the same name. A line per value; one with a line end in it is left out.
@@ -169,8 +183,11 @@ impl Reply {
         self.cookies.push(cookie);
     }
 
-    /// A piece of the body; the first one brings the head along. `None` once ended.
+    /// A piece of the body; the first one brings the head along. `None` once ended, and for mere headers.
     pub(crate) fn write(&mut self, content: &[u8], now: SystemTime) -> Option<(Vec<u8>, After)> {
+        if self.context.form == Form::Headers {
+            return None;
+        }
         let mut bytes = match self.stage {
             Stage::Open => self.head(self.streamed(), now),
             Stage::Streaming => Vec::new(),
@@ -181,8 +198,11 @@ impl Reply {
         Some((bytes, After::More))
     }
 
-    /// The rest, or all of it. `None` once ended.
+    /// The rest, or all of it. `None` once ended, and for mere headers.
     pub(crate) fn end(&mut self, content: &[u8], now: SystemTime) -> Option<(Vec<u8>, After)> {
+        if self.context.form == Form::Headers {
+            return None;
+        }
         let bytes = match self.stage {
             Stage::Open => self.whole(content, now),
             Stage::Streaming => {
@@ -293,11 +313,15 @@ impl Reply {
         bytes
     }
 
-    /// The header lines that the script has set, cookies included, each with its line end.
+    /// The header lines that the script has set for an answer which accepts a handshake, cookies included, each with
+    /// its line end. What accepts it, and what says where a body ends, is not the script's to set.
     pub(crate) fn lines(&self) -> Vec<u8> {
+        let is_own = |name: &str| !ACCEPTANCE.iter().any(|reserved| reserved.eq_ignore_ascii_case(name));
         let cookies = self.cookies.iter().map(|cookie| ("Set-Cookie", cookie.as_slice()));
         let mut bytes = Vec::new();
-        for (name, value) in self.own_lines().chain(cookies).filter(|(name, value)| is_sent(name, value)) {
+        for (name, value) in
+            self.own_lines().chain(cookies).filter(|(name, value)| is_own(name) && is_sent(name, value))
+        {
             bytes.extend_from_slice(name.as_bytes());
             bytes.extend_from_slice(b": ");
             bytes.extend_from_slice(value);

@@ -102,7 +102,11 @@ impl ResponseState {
     /// answer is over, since a peer must not take one with a hole in it for whole.
     fn send(&self, make: impl FnOnce(&mut Reply) -> Option<(Vec<u8>, After)>) -> bool {
         let piece = self.ask(|reply| (reply.stage(), make(reply)));
-        let Some((began, Some((bytes, after)))) = piece else { return false };
+        let Some((began, piece)) = piece else { return false };
+        let Some((bytes, after)) = piece else {
+            last_error::set(last_error::HTTP_CONTEXT_UNAVAILABLE);
+            return false;
+        };
         match self.with_sink(|sink| sink.answer(&bytes, after)) {
             Some(Ok(())) => true,
             Some(Err(refused)) => {
@@ -198,23 +202,36 @@ fn status_of(code: i64) -> Result<Option<Status>, Stop> {
     Ok(status)
 }
 
+/// Says that this answer cannot have the status.
+fn unfit(code: i64) -> Result<(), Stop> {
+    warning::warn(&format!(
+        "status code[{code}] cannot be set here: an answer has 200 to 999, a handshake is accepted with 101"
+    ))
+}
+
 fn set_status(call: &Call<'_>) -> Result<bool, Stop> {
     let code = call.long(0)?.unwrap_or(0);
     let reason = String::from_utf8_lossy(call.text(1)?.unwrap_or_default()).into_owned();
     let Some(status) = status_of(code)? else { return Ok(false) };
     let state = call.state::<ResponseState>()?;
-    Ok(state.ask(|reply| reply.set_status(status, &reason)).is_some())
+    let Some(fits) = state.ask(|reply| reply.set_status(status, &reason)) else { return Ok(false) };
+    if !fits {
+        unfit(code)?;
+    }
+    Ok(fits)
 }
 
 fn redirect(call: &Call<'_>, state: &ResponseState) -> Result<bool, Stop> {
     let location = call.text(0)?.unwrap_or_default();
-    let Some(status) = status_of(call.long(1)?.unwrap_or(302))? else { return Ok(false) };
+    let code = call.long(1)?.unwrap_or(302);
+    let Some(status) = status_of(code)? else { return Ok(false) };
     let Ok(name) = HeaderName::parse(b"Location", false) else { return Ok(false) };
+    if state.ask(|reply| reply.set_status(status, "")) == Some(false) {
+        unfit(code)?;
+        return Ok(false);
+    }
     show(call.this(), slot::HEADER, |headers| headers.set_bytes(name.as_str(), location))?;
-    state.ask(|reply| {
-        reply.set_status(status, "");
-        reply.set_header(name, vec![location.to_vec()]);
-    });
+    state.ask(|reply| reply.set_header(name, vec![location.to_vec()]));
     Ok(end(state, b""))
 }
 
