@@ -1,5 +1,6 @@
 """What a peer sends, and what a script's callbacks leave behind, ends no worker and lets no peer hang."""
 
+import json
 import os
 import signal
 
@@ -129,3 +130,57 @@ def test_notices_are_no_information(php_server):
         wire.text("exit").until_closed()
     server.wait_output("exited with code 7")
     assert "INFO" not in server.output
+
+
+# ---- calls that make no sense where they are made ----
+
+NO_WORKER = "this process is no worker of the server: a fork of the script's own cannot use it"
+
+
+@pytest.fixture
+def odd(php_server):
+    """php/odd_calls.php: each message is a call."""
+    return php_server(TESTS / "php/odd_calls.php", "PORT")
+
+
+def printed(server, what):
+    """(results, warnings) of a call."""
+    return tuple(json.loads(server.wait_output(rf"^{what} (\[.*\])$")[1]))
+
+
+def test_shutdown_asks_the_master_whatever_its_property_says(odd):
+    wire = open_websocket(odd.port)
+    wire.text("shutdown")
+    assert printed(odd, "shutdown") == (True, [])
+    wire.skip_to_close()
+    wire.socket.close()
+    assert odd.wait_exit() == 0
+
+
+def test_a_fork_of_the_scripts_own_is_told_so(odd):
+    with open_websocket(odd.port) as wire:
+        assert wire.text("fork").message() == "forked"
+        results, warnings = printed(odd, "fork")
+        assert results == [0, False, [], False]
+        assert [text.rpartition("): ")[2] or text for text in warnings] == [NO_WORKER] * 4
+        wire.echo("still here")
+
+
+def test_nothing_is_written_before_a_handshakes_answer(odd):
+    with Wire(odd.port) as wire:
+        answer = wire.upgrade()
+        assert (answer["Connection"], answer["Upgrade"], answer["X-Own"]) == ("Upgrade", "websocket", "mine")
+        assert (answer["Content-Length"], answer["Transfer-Encoding"]) == (None, None)
+        wire.echo("hello")
+    results, warnings = printed(odd, "handshake")
+    assert results == [False] * 3
+    assert len(warnings) == 1 and "status code[200]" in warnings[0]
+
+
+def test_a_request_is_answered_with_a_final_status(odd):
+    with Wire(odd.port) as wire:
+        answer = wire.get("/")
+        assert (answer.status, answer["Location"], answer.body) == (200, None, b"done")
+    results, warnings = printed(odd, "request")
+    assert results == [False] * 3
+    assert [text[text.index("[") : text.index("]") + 1] for text in warnings] == ["[101]", "[199]", "[100]"]

@@ -23,6 +23,9 @@ use crate::warning;
 use crate::worker::{Worker, with};
 use crate::zend::value::{Owned, PhpString};
 
+/// What a process that the script has forked itself is told.
+pub(crate) const NO_WORKER: &str = "this process is no worker of the server: a fork of the script's own cannot use it";
+
 /// The connections that `$server->connections` walks: this worker's. Counting and asking see all of them.
 pub(crate) struct Local {
     table: Arc<Table>,
@@ -77,7 +80,7 @@ pub(crate) fn running(call: &mut Call<'_>) -> Result<bool, Stop> {
     call.give_bool(false);
     let running = call.state::<Server>()?.phase() == Phase::Running;
     warning::warn(match running {
-        true if is_foreign() => "this process is no worker of the server: a fork of the script's own cannot use it",
+        true if is_foreign() => NO_WORKER,
         true => "connections can be reached from the server's workers only",
         false => "server is not running",
     })?;

@@ -3,9 +3,13 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
+use wirewool_ipc::process::is_foreign;
+
+use crate::connections::NO_WORKER;
 use crate::guard::Stop;
 use crate::method::{Call, methods};
 use crate::native::Native;
+use crate::warning;
 use crate::zend::ffi::{Class, Family};
 use crate::zend::layout::Zval;
 use crate::zend::object::Object;
@@ -75,6 +79,16 @@ impl Connections {
     }
 }
 
+/// Where the connections come from, to be asked by a method: a fork of the script's own is warned, and has none.
+fn source(call: &Call<'_>) -> Result<Option<Rc<dyn Source>>, Stop> {
+    let source = call.state::<Connections>()?.source();
+    if source.is_some() && is_foreign() {
+        warning::warn(NO_WORKER)?;
+        return Ok(None);
+    }
+    Ok(source)
+}
+
 /// The fd that an offset means.
 fn offset(call: &Call<'_>) -> Result<i64, Stop> {
     call.count(1, 2)?;
@@ -84,7 +98,7 @@ fn offset(call: &Call<'_>) -> Result<i64, Stop> {
 methods! {
     fn zim_Swoole_Connection_Iterator_rewind(call) {
         let state = call.state::<Connections>()?;
-        let list = state.source().map_or_else(Vec::new, |source| source.list());
+        let list = source(call)?.map_or_else(Vec::new, |source| source.list());
         state.list.replace(list);
         state.cursor.set(0);
         state.key.set(1);
@@ -121,21 +135,21 @@ methods! {
     }
 
     fn zim_Swoole_Connection_Iterator_count(call) {
-        let count = call.state::<Connections>()?.source().map_or(0, |source| source.count());
+        let count = source(call)?.map_or(0, |source| source.count());
         call.give_long(count as i64);
         Ok(())
     }
 
     fn zim_Swoole_Connection_Iterator_offsetExists(call) {
         let fd = offset(call)?;
-        let exists = call.state::<Connections>()?.source().is_some_and(|source| source.exists(fd));
+        let exists = source(call)?.is_some_and(|source| source.exists(fd));
         call.give_bool(exists);
         Ok(())
     }
 
     fn zim_Swoole_Connection_Iterator_offsetGet(call) {
         let fd = offset(call)?;
-        let info = match call.state::<Connections>()?.source() {
+        let info = match source(call)? {
             Some(source) => source.info(fd)?,
             None => Owned::bool(false),
         };

@@ -2,10 +2,12 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use socket2::Socket;
 use wirewool_engine::config::Config;
+use wirewool_ipc::doorbell::Doorbell;
 
 use crate::array::Array;
 use crate::callback::Callback;
@@ -70,6 +72,7 @@ pub(crate) struct Server {
     callbacks: RefCell<[Option<Rc<Callback>>; EVENTS]>,
     socket: RefCell<Option<Socket>>,
     config: RefCell<Config>,
+    master: RefCell<Option<Arc<Doorbell>>>,
 }
 
 /// A process has one server at a time: signals and worker ids are the process's.
@@ -98,6 +101,16 @@ impl Server {
 
     pub(crate) fn set_phase(&self, phase: Phase) {
         self.phase.set(phase);
+    }
+
+    /// What ends the server when it rings.
+    pub(crate) fn set_master(&self, master: Arc<Doorbell>) {
+        self.master.replace(Some(master));
+    }
+
+    /// Asks the master to end the server; false if it was never started.
+    pub(crate) fn ring_master(&self) -> bool {
+        self.master.borrow().as_ref().map(|master| master.ring()).is_some()
     }
 
     /// The callback registered for `event`. It stays alive while the caller holds it.

@@ -12,12 +12,11 @@ use wirewool_engine::manager::{Manager, Role, Seat};
 use wirewool_engine::reactor::Reactor;
 use wirewool_hub::settings::Protocol;
 use wirewool_ipc::doorbell::Doorbell;
-use wirewool_ipc::process::{is_foreign, kill, mark_foreign_children, raise_descriptor_limit, threads};
-use wirewool_ipc::signal::Signal;
+use wirewool_ipc::process::{is_foreign, mark_foreign_children, raise_descriptor_limit, threads};
 use wirewool_ipc::table::Table;
 
 use crate::array::Array;
-use crate::connections::Local;
+use crate::connections::{Local, NO_WORKER};
 use crate::dispatch::{self, Dispatch};
 use crate::event::Event;
 use crate::exception;
@@ -64,7 +63,7 @@ struct Common {
     listener: Listener,
     table: Arc<Table>,
     doorbells: Arc<[Doorbell]>,
-    master: Doorbell,
+    master: Arc<Doorbell>,
 }
 
 fn prepare(server: Object<'_>, state: &Server, protocol: Protocol) -> io::Result<Common> {
@@ -86,7 +85,7 @@ fn prepare(server: Object<'_>, state: &Server, protocol: Protocol) -> io::Result
     if let Some(connections) = server.property(slot::CONNECTIONS).as_object().and_then(Object::state::<Connections>) {
         connections.bind(Some(Rc::new(Local::new(table.clone()))));
     }
-    let master = Doorbell::new()?;
+    let master = Arc::new(Doorbell::new()?);
     Ok(Common { config: Arc::new(config), protocol, listener, table, doorbells: doorbells.into(), master })
 }
 
@@ -122,6 +121,7 @@ fn start(call: &Call<'_>) -> Result<bool, Stop> {
     let pid = Owned::long(std::process::id().into());
     server.set_property(slot::MASTER_PID, Owned::copy(&pid))?;
     server.set_property(slot::MANAGER_PID, pid)?;
+    state.set_master(common.master.clone());
     state.set_phase(Phase::Running);
     // The children would print what is buffered here once more.
     process::flush_output()?;
@@ -244,20 +244,15 @@ fn show_settings(server: Object<'_>, common: &Common) -> Result<(), Stop> {
 
 /// Ends the server, from whichever of its processes.
 fn shutdown(call: &Call<'_>) -> Result<bool, Stop> {
-    if call.state::<Server>()?.phase() != Phase::Running || is_foreign() {
-        last_error::set(last_error::WRONG_OPERATION);
-        warning::warn("server is not running")?;
-        return Ok(false);
+    let state = call.state::<Server>()?;
+    let running = state.phase() == Phase::Running;
+    // Not a signal: $master_pid is a property that the script may write to.
+    if running && !is_foreign() && state.ring_master() {
+        return Ok(true);
     }
-    let master = call.this().property(slot::MASTER_PID).as_long().and_then(|pid| i32::try_from(pid).ok());
-    let Some(master) = master.and_then(rustix::process::Pid::from_raw) else { return Ok(false) };
-    match kill(master, Signal::Term) {
-        Ok(()) => Ok(true),
-        Err(error) => {
-            last_error::set(error.raw_os_error().map_or(0, i64::from));
-            Ok(false)
-        }
-    }
+    last_error::set(last_error::WRONG_OPERATION);
+    warning::warn(if running { NO_WORKER } else { "server is not running" })?;
+    Ok(false)
 }
 
 methods! {
