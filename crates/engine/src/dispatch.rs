@@ -2,6 +2,7 @@
 
 use crate::config::Config;
 use crate::frame::{Acceptance, Frame, Request};
+use crate::quota::Quota;
 use crate::server::{Server, Shared};
 use scoped_tls_hkt::scoped_thread_local;
 use std::any::Any;
@@ -11,7 +12,7 @@ use std::panic::{self, AssertUnwindSafe};
 use std::ptr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 use wirewool_hub::command::{After, Command, Outlet, Refused};
 use wirewool_hub::event::{Closed, Ending, Event, Handler, Status, Verdict};
 use wirewool_hub::fd::Fd;
@@ -84,30 +85,50 @@ pub(crate) struct Dispatch {
     server: Server,
     handlers: Arc<Handlers>,
     subprotocols: Vec<String>,
+    violations: Quota,
 }
 
 impl Dispatch {
     pub(crate) fn new(server: Server, handlers: Arc<Handlers>, config: &Config) -> Dispatch {
-        Dispatch { server, handlers, subprotocols: config.subprotocols.clone() }
+        Dispatch { server, handlers, subprotocols: config.subprotocols.clone(), violations: Quota::default() }
     }
 
     /// Calls a handler. One that panics costs its connection, nothing else.
     #[inline]
     fn call<T>(&self, fd: Fd, out: &mut dyn Outlet, handler: impl FnOnce(&Server) -> T) -> Option<T> {
-        match panic::catch_unwind(AssertUnwindSafe(|| OUTLET.set(out, || handler(&self.server)))) {
-            Ok(value) => Some(value),
-            Err(payload) => {
-                panicked(fd, out, &*payload);
-                None
-            }
+        let value = self.attempt(fd, out, handler);
+        if value.is_none() {
+            close_panicked(fd, out);
         }
+        value
+    }
+
+    /// Calls a handler for the answer to a request. If it panics, that is 500.
+    fn ask<T>(
+        &self,
+        request: &Request,
+        out: &mut dyn Outlet,
+        handler: impl FnOnce(&Server, &Request) -> T,
+    ) -> Option<T> {
+        let answer = self.attempt(request.fd, out, |server| handler(server, request));
+        if answer.is_none() {
+            self.respond(request.fd, request, &Response::new(500), false, out);
+        }
+        answer
+    }
+
+    /// What a handler returns, or nothing if it panics.
+    #[inline]
+    fn attempt<T>(&self, fd: Fd, out: &mut dyn Outlet, handler: impl FnOnce(&Server) -> T) -> Option<T> {
+        let result = panic::catch_unwind(AssertUnwindSafe(|| OUTLET.set(out, || handler(&self.server))));
+        result.map_err(|payload| log_panic(fd, &*payload)).ok()
     }
 
     fn upgrade(&self, fd: Fd, request: request::Request, out: &mut dyn Outlet) {
         let request = Request { fd, request };
         let accepted = match &self.handlers.handshake {
             None => Ok(Acceptance::default()),
-            Some(handler) => match self.call(fd, out, |server| handler(server, &request)) {
+            Some(handler) => match self.ask(&request, out, handler) {
                 Some(accepted) => accepted,
                 None => return,
             },
@@ -125,7 +146,7 @@ impl Dispatch {
     }
 
     fn accept(&self, request: &Request, acceptance: &Acceptance) -> Vec<u8> {
-        let supported = self.subprotocols.iter().chain(&acceptance.protocol).map(String::as_str);
+        let supported = self.subprotocols.iter().map(String::as_str);
         let chosen = match &acceptance.protocol {
             Some(name) => handshake::choose_protocol(&request.head, [name.as_str()]),
             None => handshake::choose_protocol(&request.head, supported),
@@ -147,7 +168,7 @@ impl Dispatch {
     fn request(&self, fd: Fd, request: request::Request, out: &mut dyn Outlet) {
         let request = Request { fd, request };
         let Some(handler) = &self.handlers.request else { return };
-        let Some(response) = self.call(fd, out, |server| handler(server, &request)) else { return };
+        let Some(response) = self.ask(&request, out, handler) else { return };
         self.respond(fd, &request, &response, request.head.keep_alive(), out);
     }
 
@@ -200,7 +221,9 @@ impl Handler for Dispatch {
             Event::Ping(payload) => self.control(fd, self.handlers.ping.as_deref(), payload, out),
             Event::Pong(payload) => self.control(fd, self.handlers.pong.as_deref(), payload, out),
             Event::Ending(Ending::Violation(violation)) => {
-                tracing::warn!("connection {fd} is failed with {}: {violation}", violation.close_code());
+                if self.violations.admits(Instant::now(), "violations of the protocol") {
+                    tracing::warn!("connection {fd} is failed with {}: {violation}", violation.close_code());
+                }
             }
             Event::Closed(closed) => self.closed(fd, closed, out),
             Event::Ending(Ending::CloseFrame(_)) | Event::Connected | Event::Received(_) => {}
@@ -216,12 +239,16 @@ fn log_failure(fd: Fd, what: &str, failure: Failure) {
     }
 }
 
-/// The panic hook has printed where and why; the connection is told, and closed.
+/// The panic hook has printed where and why.
 #[cold]
-fn panicked(fd: Fd, out: &mut dyn Outlet, payload: &(dyn Any + Send)) {
+fn log_panic(fd: Fd, payload: &(dyn Any + Send)) {
     let text = payload.downcast_ref::<&str>().copied();
     let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message");
     tracing::error!("connection {fd}: a handler panicked, its connection is closed: {text}");
+}
+
+#[cold]
+fn close_panicked(fd: Fd, out: &mut dyn Outlet) {
     let disconnect = Command::Disconnect { code: CloseCode::INTERNAL_ERROR, reason: "" };
     if out.apply(fd, disconnect).is_err() {
         // Not a WebSocket yet, or closing already.

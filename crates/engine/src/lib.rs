@@ -14,7 +14,7 @@
 //! * [`server`]: the front door; [`config`] and [`options`]: what can be set; [`frame`]: what handlers are given.
 //! * `base`, `thread`: the modes; [`manager`]: forks and watches workers; `worker`: the loop that runs handlers.
 //! * [`reactor`]: a loop's pass, on `poller`, `sockets`, `acceptor` and [`listener`].
-//! * `dispatch`: events become calls; `link`: commands from other threads.
+//! * `dispatch`: events become calls; `link`: commands from other threads; [`quota`]: log lines that peers cause.
 #![forbid(unsafe_code)]
 
 mod acceptor;
@@ -27,6 +27,7 @@ pub mod listener;
 pub mod manager;
 pub mod options;
 mod poller;
+pub mod quota;
 pub mod reactor;
 pub mod server;
 mod sockets;

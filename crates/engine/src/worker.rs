@@ -1,6 +1,7 @@
 //! The loop of a worker that runs Rust handlers.
 
 use crate::dispatch::Dispatch;
+use crate::quota::Quota;
 use crate::reactor::{Reactor, Served};
 use crate::server::Server;
 use std::io;
@@ -21,6 +22,7 @@ pub(crate) fn run(
 ) -> io::Result<()> {
     let shared = &server.shared;
     let mut ends_at: Option<Instant> = None;
+    let mut refusals = Quota::default();
     loop {
         reactor.wait(ends_at.map(|at| at.saturating_duration_since(Instant::now())))?;
         reactor.tick(dispatch);
@@ -29,7 +31,7 @@ pub(crate) fn run(
             match reactor.serve(dispatch) {
                 Served::Nothing | Served::Stop => break,
                 Served::Connection => {}
-                Served::Rang => run_errands(reactor, dispatch, server, worker),
+                Served::Rang => run_errands(reactor, dispatch, server, worker, &mut refusals),
                 Served::Signalled => ending |= signals.is_some_and(|s| s.take().any(|s| s == Signal::Term)),
             }
         }
@@ -45,10 +47,12 @@ pub(crate) fn run(
 }
 
 /// Does what other threads left for this worker.
-fn run_errands(reactor: &mut Reactor, dispatch: &mut Dispatch, server: &Server, worker: usize) {
+fn run_errands(reactor: &mut Reactor, dispatch: &mut Dispatch, server: &Server, worker: usize, refusals: &mut Quota) {
     let errands = server.shared.inboxes[worker].take();
     for (fd, errand) in &errands {
-        if let Err(refused) = reactor.apply(*fd, errand.as_command(), true) {
+        if let Err(refused) = reactor.apply(*fd, errand.as_command(), true)
+            && refusals.admits(Instant::now(), "refusals")
+        {
             tracing::warn!("connection {fd}: what was left for it came to nothing: {refused}");
         }
     }

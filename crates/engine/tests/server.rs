@@ -160,6 +160,22 @@ fn a_handler_that_panics_costs_its_connection_alone() {
 }
 
 #[test]
+fn a_panic_instead_of_an_answer_is_a_500() {
+    let server = Running::start(
+        builder()
+            .on_handshake(|_, _| panic!("as the test wants it"))
+            .on_request(|_, _| panic!("as the test wants it"))
+            .on_message(|_, _| ()),
+    );
+    assert_eq!(server.try_connect("/", &[]).expect_err("refused").status(), 500);
+    let mut stream = server.stream();
+    stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").expect("sent");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer and an end");
+    assert!(answer.starts_with("HTTP/1.1 500 "), "{answer}");
+}
+
+#[test]
 fn the_handle_works_from_any_thread_and_reaches_all_workers() {
     let (events, seen) = mpsc::channel();
     let server = Running::start(
