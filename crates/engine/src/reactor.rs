@@ -220,8 +220,10 @@ impl Reactor {
                 self.hub.receive(place, input, &mut self.sockets, handler)
             };
             budget = budget.saturating_sub(n);
-            let going_on = own || self.hub.is_within_message(place, DIRECT_BYTES_MIN);
-            if verdict == Verdict::Stop || n < asked || budget == 0 || !going_on {
+            if verdict == Verdict::Stop || n < asked || budget == 0 {
+                return verdict;
+            }
+            if !own && !self.hub.is_within_message(place, DIRECT_BYTES_MIN) {
                 return verdict;
             }
         }
