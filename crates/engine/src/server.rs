@@ -14,7 +14,7 @@ use std::time::Duration;
 use wirewool_hub::command::{Command, Push, Refused};
 use wirewool_hub::fd::Fd;
 use wirewool_ipc::doorbell::Doorbell;
-use wirewool_ipc::table::Table;
+use wirewool_ipc::table::{Owner, Table};
 use wirewool_proto::http::response::Response;
 use wirewool_proto::websocket::close::CloseCode;
 use wirewool_proto::websocket::frame::{CONTROL_BYTES_MAX, Opcode};
@@ -35,6 +35,10 @@ pub enum StartError {
     /// Workers are forked, and a fork takes only the thread that calls it along.
     #[error("Mode::Base forks its workers, but this process has {0} other threads: start it before them")]
     Threads(usize),
+    /// The server has ended, but so many worker threads are stuck in a handler: they are left behind, and their
+    /// connections open.
+    #[error("{0} workers are still busy in a handler and are left behind")]
+    Busy(usize),
     /// The operating system refused something.
     #[error("{what}: {source}")]
     Io {
@@ -62,6 +66,8 @@ pub(crate) struct Shared {
     pub(crate) doorbells: Arc<[Doorbell]>,
     pub(crate) inboxes: Vec<Inbox>,
     pub(crate) stopping: AtomicBool,
+    /// `start` has returned, whoever is left behind.
+    pub(crate) ended: AtomicBool,
     /// Wakes whoever waits in `start`: the thread, or the manager of the forked workers.
     pub(crate) master: Doorbell,
     pub(crate) mode: Mode,
@@ -157,18 +163,19 @@ impl Server {
 
     /// Is there such a connection, WebSocket or not, in any worker?
     pub fn exists(&self, fd: Fd) -> bool {
-        self.shared.table.owner(fd.get()).is_some()
+        self.owner(fd).is_some()
     }
 
     /// Is there such a WebSocket, in any worker?
     pub fn is_established(&self, fd: Fd) -> bool {
-        self.shared.table.owner(fd.get()).is_some_and(|owner| owner.established)
+        self.owner(fd).is_some_and(|owner| owner.established)
     }
 
     /// The WebSockets that can be reached from here, in no particular order. It is a snapshot: some may be gone already.
     pub fn connections(&self) -> Vec<Fd> {
         let reachable = |worker| self.shared.mode == Mode::Thread || dispatch::own_worker() == Some(worker);
-        let open = self.shared.table.all().filter(|(_, owner)| owner.established && reachable(owner.worker));
+        let all = self.shared.table.all().filter(|_| !self.has_ended());
+        let open = all.filter(|(_, owner)| owner.established && reachable(owner.worker));
         open.filter_map(|(fd, _)| Fd::new(fd)).collect()
     }
 
@@ -182,7 +189,18 @@ impl Server {
         }
     }
 
+    fn has_ended(&self) -> bool {
+        self.shared.ended.load(SeqCst)
+    }
+
+    fn owner(&self, fd: Fd) -> Option<Owner> {
+        self.shared.table.owner(fd.get()).filter(|_| !self.has_ended())
+    }
+
     fn apply(&self, fd: Fd, command: Command<'_>) -> Result<(), Refused> {
+        if self.has_ended() {
+            return Err(Refused::Unknown);
+        }
         match dispatch::apply_here(self, fd, command) {
             Ok(result) => result,
             Err(command) => self.leave(fd, command),
@@ -190,7 +208,7 @@ impl Server {
     }
 
     fn leave(&self, fd: Fd, command: Command<'_>) -> Result<(), Refused> {
-        let owner = self.shared.table.owner(fd.get()).ok_or(Refused::Unknown)?;
+        let owner = self.owner(fd).ok_or(Refused::Unknown)?;
         if self.shared.mode == Mode::Base && dispatch::own_worker() != Some(owner.worker) {
             return Err(Refused::Unknown);
         }
@@ -368,7 +386,7 @@ impl Builder {
     /// In [`Mode::Base`] only the process that called it returns from here; its workers exit.
     ///
     /// # Errors
-    /// What cannot be started, and why. Nothing is left running then.
+    /// What cannot be started, and why. Nothing is left running then, except with [`StartError::Busy`].
     pub fn start(self) -> Result<(), StartError> {
         self.start_with(|_| {})
     }
@@ -396,6 +414,7 @@ impl Builder {
             doorbells: doorbells.attempt("cannot make a doorbell")?.into(),
             inboxes: (0..config.workers).map(|_| Inbox::new(config.outbox_bytes_max)).collect(),
             stopping: AtomicBool::new(false),
+            ended: AtomicBool::new(false),
             master: Doorbell::new().attempt("cannot make a doorbell")?,
             mode: config.mode,
             push_bytes_max: config.push_bytes_max,

@@ -32,16 +32,19 @@ pub(crate) fn start(
     let threads = spawn(server, config, listener, handlers)?;
     let result = oversee(server, listener, signals.as_ref(), &threads, config.max_wait_time).attempt("cannot wait");
     server.shutdown();
+    server.shared.ended.store(true, SeqCst);
+    let mut busy = 0;
     for thread in threads {
         if thread.is_finished() {
             if thread.join().is_err() {
                 tracing::error!("a worker thread panicked");
             }
         } else {
+            busy += 1;
             tracing::error!("{} is still busy and is left behind", thread.thread().name().unwrap_or("a worker"));
         }
     }
-    result
+    if busy > 0 { Err(StartError::Busy(busy)) } else { result }
 }
 
 fn spawn(

@@ -64,7 +64,8 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         self.server.shutdown();
-        let ended = self.thread.take().expect("it runs").join();
+        let Some(thread) = self.thread.take() else { return };
+        let ended = thread.join();
         if !std::thread::panicking() {
             ended.expect("start() does not panic").expect("start() ends well");
         }
@@ -237,6 +238,28 @@ fn a_server_that_ends_refuses_connections_at_once() {
     server.server.shutdown();
     while TcpStream::connect(server.address).is_ok() {}
     assert!(!server.thread.as_ref().expect("it runs").is_finished());
+}
+
+#[test]
+fn a_stuck_worker_is_told_of_and_its_handles_refuse() {
+    let (events, seen) = mpsc::channel();
+    let (release, stuck) = mpsc::channel::<()>();
+    let stuck = std::sync::Mutex::new(stuck);
+    let mut server = Running::start(builder().max_wait_time(Duration::ZERO).on_message(move |_, frame| {
+        events.send(frame.fd).expect("the test listens");
+        // Until the test lets go.
+        let _ = stuck.lock().expect("one handler").recv();
+    }));
+    let mut socket = server.connect();
+    socket.send(Message::text("get stuck")).expect("it is open");
+    let fd = seen.recv_timeout(PATIENCE).expect("it is stuck");
+    server.server.push(fd, "later").expect("it is open");
+    server.server.shutdown();
+    let ended = server.thread.take().expect("it runs").join().expect("start() does not panic");
+    assert!(matches!(ended, Err(StartError::Busy(1))), "{ended:?}");
+    assert_eq!(server.server.push(fd, "too late"), Err(Refused::Unknown));
+    assert!(!server.server.exists(fd) && server.server.connections().is_empty());
+    drop(release);
 }
 
 #[test]
