@@ -56,7 +56,7 @@ pub struct Config {
     pub log_level: u8,
 }
 
-/// What a caller of a server's default limits gets when the descriptor limit is not known.
+/// The default of `max_connection`; the descriptor limit, if lower, lowers it at the start.
 const CONNECTIONS_MAX: usize = 100_000;
 
 impl Default for Config {

@@ -17,13 +17,6 @@ pub struct BindError {
     pub source: io::Error,
 }
 
-impl BindError {
-    /// The operating system's number of the error, 0 if it is none of its.
-    pub fn errno(&self) -> i32 {
-        self.source.raw_os_error().unwrap_or(0)
-    }
-}
-
 /// A bound stream socket.
 #[derive(Debug, Clone)]
 pub struct Listener {

@@ -308,9 +308,4 @@ impl Reactor {
     pub fn descriptor(&self, place: Place) -> Option<i32> {
         self.sockets.descriptor(place)
     }
-
-    /// The time of the pass.
-    pub fn now(&self) -> Moment {
-        self.now
-    }
 }
