@@ -316,6 +316,23 @@ static void ww_unset_property(zend_object *object, zend_string *name, void **cac
 	zend_std_unset_property(object, name, cache_slot);
 }
 
+/* PHP's own, which calls the methods. */
+static zend_object_iterator *(*ww_user_iterator)(zend_class_entry *class, zval *object, int by_reference);
+
+/* foreach over $server->connections has a cursor of its own, in an iterator that nobody else sees: callbacks that run
+ * within the loop may walk the connections as well. */
+static zend_object_iterator *ww_walk_connections(zend_class_entry *class, zval *connections, int by_reference)
+{
+	zval own;
+	if (object_init_ex(&own, class) == FAILURE) {
+		return NULL;
+	}
+	ww_connections_share(ww_object_of(Z_OBJ_P(connections))->state, ww_object_of(Z_OBJ(own))->state);
+	zend_object_iterator *iterator = ww_user_iterator(class, &own, by_reference);
+	zval_ptr_dtor(&own);
+	return iterator;
+}
+
 static zend_function *ww_refuse_new(zend_object *object)
 {
 	zend_throw_error(NULL, "%s cannot be created with new: it is a server's connections property",
@@ -576,6 +593,8 @@ static void ww_declare_classes(void)
 		register_class_Swoole_Connection_Iterator(zend_ce_iterator, zend_ce_arrayaccess, zend_ce_countable),
 		ww_create_iterator);
 	ww_handlers[WW_ITERATOR].get_constructor = ww_refuse_new;
+	ww_user_iterator = ww_classes[WW_CLASS_ITERATOR]->get_iterator;
+	ww_classes[WW_CLASS_ITERATOR]->get_iterator = ww_walk_connections;
 
 	ww_init_handlers(&ww_frame_handlers);
 	zend_class_entry *frame = register_class_Swoole_WebSocket_Frame(zend_ce_stringable);

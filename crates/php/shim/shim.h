@@ -57,10 +57,11 @@ typedef struct { zval callable; zend_fcall_info fci; zend_fcall_info_cache fcc; 
  * visibility that any object asks for. */
 #pragma GCC visibility push(hidden)
 
-/* In Rust: src/native.rs, src/zend/module.rs. */
+/* In Rust: src/native.rs, src/iterator.rs, src/zend/module.rs. */
 extern void *ww_state_new(int family);
 extern bool ww_state_free(int family, void *state);                 /* true: a bailout is owed */
 extern zval *ww_state_held(int family, void *state, size_t index);  /* NULL after the last one */
+extern void ww_connections_share(const void *from, const void *to);  /* states of the family WW_ITERATOR */
 extern void ww_request_ended(void);
 
 extern int ww_guard(void (*run)(void *), void *data);

@@ -1,6 +1,7 @@
 //! `Swoole\Connection\Iterator`: the connections of a server, as `$server->connections`.
 
 use std::cell::{Cell, RefCell};
+use std::ffi::c_void;
 use std::rc::Rc;
 
 use wirewool_ipc::process::is_foreign;
@@ -30,7 +31,7 @@ pub(crate) trait Source {
     fn info(&self, fd: i64) -> Result<Owned, Stop>;
 }
 
-/// The iterator's state: a list taken at `rewind()`, and a cursor into it that skips what has gone meanwhile.
+/// The iterator's state, of which foreach makes its own: a list taken at `rewind()`, and a cursor into it that skips what has gone meanwhile.
 #[derive(Default)]
 pub(crate) struct Connections {
     source: RefCell<Option<Rc<dyn Source>>>,
@@ -77,6 +78,19 @@ impl Connections {
     fn current(&self) -> Option<i64> {
         self.list.borrow().get(self.cursor.get()).copied()
     }
+}
+
+/// Gives the iterator `to` the connections of the iterator `from`.
+///
+/// # Safety
+/// Both must be the states of iterator objects that are alive.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn ww_connections_share(from: *const c_void, to: *const c_void) {
+    // SAFETY: the caller vouches for it; states are only ever shared.
+    let from = unsafe { &*from.cast::<Connections>() };
+    // SAFETY: as above.
+    let to = unsafe { &*to.cast::<Connections>() };
+    to.bind(from.source());
 }
 
 /// Where the connections come from, to be asked by a method: a fork of the script's own is warned, and has none.
