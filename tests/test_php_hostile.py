@@ -3,12 +3,13 @@
 import json
 import os
 import signal
+import socket
 
 import pytest
 
 from conftest import TESTS
-from server import wait_until
-from wire import TEXT, Wire, frame, open_websocket
+from server import php_command, wait_until
+from wire import TEXT, Wire, frame, open_websocket, upgrade_request
 
 INPUT_VARS_MAX = 1000  # max_input_vars
 MANY = "&".join(f"a{number}=1" for number in range(INPUT_VARS_MAX + 200))
@@ -184,3 +185,63 @@ def test_a_request_is_answered_with_a_final_status(odd):
     results, warnings = printed(odd, "request")
     assert results == [False] * 3
     assert [text[text.index("[") : text.index("]") + 1] for text in warnings] == ["[101]", "[199]", "[100]"]
+
+
+# ---- loops over the connections ----
+
+
+def test_loops_over_the_connections_nest(odd):
+    with open_websocket(odd.port), open_websocket(odd.port), open_websocket(odd.port) as wire:
+        wire.text("nested")
+        assert printed(odd, "nested") == ([[a, b] for a in (1, 2, 3) for b in (1, 2, 3)], [])
+        wire.text("methods")
+        assert printed(odd, "methods") == ([[1, 1], [2, 2], [3, 3]], [])
+        wire.text("close all")
+        assert printed(odd, "closed") == ([[1, True], [2, True], [3, True]], [])
+
+
+# ---- unix sockets ----
+
+
+def unix_server(start_server, path):
+    """php/unix_echo.php on this path, once it listens."""
+    server = start_server(php_command(TESTS / "php/unix_echo.php", path), 0, False)
+    server.wait_output(r"^ready$")
+    return server
+
+
+def unix_echo(path):
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(10)
+        client.connect(str(path))
+        client.sendall(upgrade_request() + frame(TEXT, "hello"))
+        received = b""
+        while not received.endswith(b"\x81\x05hello"):
+            data = client.recv(1 << 16)
+            assert data, received
+            received += data
+
+
+def test_a_unix_socket_is_taken_over_from_a_dead_server(start_server, tmp_path):
+    path = tmp_path / "socket"
+    with socket.socket(socket.AF_UNIX) as stale:
+        stale.bind(str(path))
+    server = unix_server(start_server, path)
+    unix_echo(path)
+    assert server.stop() == 0
+    assert not path.exists()
+    unix_server(start_server, path)
+    unix_echo(path)
+
+
+def test_a_unix_socket_in_use_and_a_file_are_left_alone(start_server, tmp_path):
+    path = tmp_path / "socket"
+    unix_server(start_server, path)
+    second = start_server(php_command(TESTS / "php/unix_echo.php", path), 0, False)
+    assert second.wait_exit() == 255
+    assert "Address already in use" in second.output
+    unix_echo(path)
+    (tmp_path / "file").write_text("precious")
+    third = start_server(php_command(TESTS / "php/unix_echo.php", tmp_path / "file"), 0, False)
+    assert third.wait_exit() == 255
+    assert (tmp_path / "file").read_text() == "precious"

@@ -47,8 +47,34 @@ $server->on('message', function (Server $server, $frame) {
             pcntl_wait($status);
             $server->push($frame->fd, 'forked');
             break;
+        case 'nested':
+            $pairs = [];
+            foreach ($server->connections as $outer) {
+                foreach ($server->connections as $inner) {
+                    $pairs[] = [$outer, $inner];
+                }
+            }
+            show('nested', $pairs);
+            break;
+        case 'methods':
+            $seen = [];
+            $connections = $server->connections;
+            for ($connections->rewind(); $connections->valid(); $connections->next()) {
+                $seen[] = [$connections->key(), $connections->current()];
+                iterator_to_array($connections);
+            }
+            show('methods', $seen);
+            break;
+        case 'close all':
+            $closed = [];
+            foreach ($server->connections as $fd) {
+                $closed[] = [$fd, $server->close($fd)];
+            }
+            show('closed', $closed);
+            break;
         default:
             $server->push($frame->fd, $frame->data);
     }
 });
+$server->on('close', fn (Server $server) => iterator_to_array($server->connections, false));
 $server->start();

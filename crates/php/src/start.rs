@@ -23,6 +23,7 @@ use crate::exception;
 use crate::guard::Stop;
 use crate::iterator::Connections;
 use crate::last_error;
+use crate::listener;
 use crate::log;
 use crate::method::{Call, methods};
 use crate::process;
@@ -141,6 +142,7 @@ fn manage(server: Object<'_>, state: &Server, common: &Common) -> Result<(), Sto
         }
         Ok(Role::Master) => {
             ENDED.store(true, Ordering::Relaxed);
+            listener::remove_file(&common.listener);
             let dispatch = Dispatch::new(server, common.config.clone(), common.protocol, 0);
             let called = dispatch.call(Event::Shutdown, [Owned::object(server)]);
             state.set_phase(Phase::Constructed);
