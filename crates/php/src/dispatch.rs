@@ -75,15 +75,11 @@ impl Dispatch {
     }
 
     fn item(&self, fd: Fd, item: Item) -> Result<(), Stop> {
-        if let Item::Closed(closed) = item {
-            return self.closed(fd, closed);
-        }
-        let Some(info) = with(|worker| worker.info(fd)).flatten() else { return Ok(()) };
-        // The script has closed it: what came before that, and was not looked at, is dropped.
-        if !info.open {
-            return Ok(());
-        }
+        let open = with(|worker| worker.info(fd)).flatten().is_some_and(|info| info.open);
         match item {
+            Item::Closed(closed) => self.closed(fd, closed),
+            // The script has closed it: what came before that, and was not looked at, is dropped.
+            _ if !open => Ok(()),
             Item::Frame(opcode, data) => self.frame(fd, opcode, data),
             Item::Request(request) => self.request(fd, *request),
             Item::Upgrade(request) => self.upgrade(fd, *request),
@@ -105,7 +101,6 @@ impl Dispatch {
                 finish(fd);
                 Ok(())
             }
-            Item::Closed(_) => Ok(()),
         }
     }
 
