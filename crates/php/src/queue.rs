@@ -5,7 +5,9 @@
 //! nothing is borrowed any more. The queue is as long as what one read brings.
 
 use std::collections::VecDeque;
+use std::time::Instant;
 
+use wirewool_engine::quota::Quota;
 use wirewool_hub::command::Outlet;
 use wirewool_hub::event::{Closed, Ending, Event, Handler, Verdict};
 use wirewool_hub::fd::Fd;
@@ -34,12 +36,13 @@ pub(crate) enum Item {
 pub(crate) struct Queue {
     items: VecDeque<(Fd, Item)>,
     tells_connected: bool,
+    violations: Quota,
 }
 
 impl Queue {
     /// An empty queue; `tells_connected` when somebody wants to hear of new connections.
     pub(crate) fn new(tells_connected: bool) -> Queue {
-        Queue { items: VecDeque::new(), tells_connected }
+        Queue { items: VecDeque::new(), tells_connected, violations: Quota::default() }
     }
 
     pub(crate) fn take(&mut self) -> Option<(Fd, Item)> {
@@ -94,7 +97,9 @@ impl Handler for Queue {
                 self.add(fd, Item::CloseFrame(close))
             }
             Event::Ending(Ending::Violation(violation)) => {
-                tracing::warn!("connection {fd} is failed with {}: {violation}", violation.close_code());
+                if self.violations.admits(Instant::now(), "violations of the protocol") {
+                    tracing::warn!("connection {fd} is failed with {}: {violation}", violation.close_code());
+                }
                 self.add(fd, Item::Violated)
             }
             Event::Closed(closed) => self.add(fd, Item::Closed(closed)),

@@ -133,7 +133,7 @@ fn start(call: &Call<'_>) -> Result<bool, Stop> {
 /// Runs the manager; in a worker, its loop. Only the master returns `Ok`.
 fn manage(server: Object<'_>, state: &Server, common: &Common) -> Result<(), Stop> {
     let manager = Manager::new(common.table.clone(), common.config.workers, common.config.max_wait_time);
-    match manager.and_then(|manager| manager.run(&common.master)) {
+    match manager.and_then(|manager| manager.with_listener(common.listener.clone()).run(&common.master)) {
         Ok(Role::Worker(seat)) => {
             process::forked();
             let result = serve(server, common, seat);
