@@ -263,7 +263,8 @@ def test_other_connections_are_unharmed(echo):
         assert halfway.send(frame(CONTINUATION, "message")).message() == "half message"
 
 
-def test_a_violation_is_one_log_line(echo):
+def test_a_violation_is_one_log_line(echo_server):
+    echo = echo_server()  # of its own: a worker logs ten violations a second at most
     with open_websocket(echo.port) as bystander:
         before = echo.mark()
         with open_websocket(echo.port) as wire:
