@@ -28,9 +28,6 @@ $deflate = ($argv[4] ?? '') === 'deflate';
 if ($port === null || $mode === null || $workers === null || $argc !== ($deflate ? 5 : 4)) {
     refuse("usage: php -d extension=build/wirewool.so {$argv[0]} PORT base|process WORKERS [deflate]", 2);
 }
-if ($deflate && !SWOOLE_HAVE_COMPRESSION) {
-    refuse('deflate: this build of the extension has no compression', 1);
-}
 ini_set('memory_limit', '1G');
 
 $server = new Server('127.0.0.1', $port, $mode);

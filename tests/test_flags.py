@@ -13,7 +13,6 @@ USAGE_EXIT_CODE = 2
     ("flags", "word"),
     [
         (["--mode", "process", "--workers", 1], "process"),
-        (["--mode", "base", "--workers", 1, "--deflate"], "deflate"),
         (["--mode", "sideways", "--workers", 1], "sideways"),
         (["--mode", "base", "--workers", "many"], "many"),
         (["--mode", "base", "--wrkers", 1], "wrkers"),
@@ -57,12 +56,6 @@ def test_php_echo_has_no_process_mode_yet():
     assert ended.returncode != 0
     assert "Swoole\\Exception" in ended.stdout + ended.stderr
     assert "SWOOLE_PROCESS" in ended.stdout + ended.stderr
-
-
-def test_php_echo_has_no_deflate_yet():
-    ended = run(php_command(ECHO_PHP, free_port(), "base", 1, "deflate"))
-    assert ended.returncode != 0
-    assert "compression" in ended.stderr
 
 
 def test_workers(echo_server):

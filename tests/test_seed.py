@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+import zlib
 
 import pytest
 from websockets.sync.client import connect
@@ -245,3 +246,20 @@ def test_close_fires_for_a_websocket(seed):
         pass
     server.wait_output(r"^close 1$")
     assert callbacks(server) == ["close 1"]
+
+
+def test_compression(seed):
+    server = seed("compression")
+    with client(server) as socket:
+        socket.send("to one who did not ask for it")
+        assert socket.recv(10) == "Hello Swoole"
+    offer = "Sec-WebSocket-Extensions: permessage-deflate"
+    with open_websocket(server.port, "/", offer) as wire:
+        wire.text("x")
+        received = wire.frame()
+        assert received.payload in (b"Hello Swoole", deflated(b"Hello Swoole"))
+
+
+def deflated(text):
+    compressor = zlib.compressobj(wbits=-15)
+    return (compressor.compress(text) + compressor.flush(zlib.Z_SYNC_FLUSH))[:-4]

@@ -12,7 +12,7 @@ const ARROWS: [(&str, &[&str]); 6] = [
     ("ipc", &[]),
     ("hub", &["proto"]),
     ("engine", &["hub", "ipc", "proto"]),
-    ("cli", &["engine"]),
+    ("cli", &["engine", "proto"]),
     ("php", &["engine", "hub", "ipc", "proto"]),
 ];
 
@@ -34,8 +34,30 @@ const SEED_SCRIPTS: [&str; 12] = [
     "server_ping",
 ];
 
+/// Each file of crates/proto that reads what a peer sent, and the fuzz target that tries it.
+const DECODERS: [(&str, &str); 14] = [
+    ("http/body", "request_body"),
+    ("http/grammar", "request_head"),
+    ("http/head", "request_head"),
+    ("http/request", "request_head"),
+    ("websocket/close", "close_payload"),
+    ("websocket/deflate", "inflate"),
+    ("websocket/extension", "handshake"),
+    ("websocket/frame", "frame_header"),
+    ("websocket/handshake", "handshake"),
+    ("websocket/mask", "receiver"),
+    ("websocket/message", "receiver"),
+    ("websocket/receiver", "receiver"),
+    ("websocket/sender", "round_trip"),
+    ("websocket/utf8", "utf8"),
+];
+
+/// Its other files: they decode nothing.
+const NO_DECODERS: [&str; 7] =
+    ["block", "lib", "http/mod", "http/response", "websocket/mod", "websocket/role", "websocket/violation"];
+
 /// Folders that hold nothing of ours.
-const FOREIGN: [&str; 6] = ["target", "build", "node_modules", "__pycache__", ".git", ".venv"];
+const FOREIGN: [&str; 7] = ["target", "build", "node_modules", "__pycache__", ".git", ".venv", ".venv-autobahn"];
 
 const TEXT_FILES: [&str; 16] =
     ["rs", "toml", "md", "php", "phpt", "py", "ini", "txt", "mjs", "json", "html", "sh", "yml", "c", "h", "inc"];
@@ -298,6 +320,20 @@ fn every_example_of_the_manual_is_run() {
             "tests/seed/{name}.php:1: wanted, one script for each example of the manual"
         );
         assert!(runner.contains(&format!("\"{name}\"")), "tests/test_seed.py:1: wanted a test that runs \"{name}\"");
+    }
+}
+
+#[test]
+fn every_decoder_is_fuzzed() {
+    for file in repository() {
+        let name = file.path.strip_prefix("crates/proto/src/").and_then(|path| path.strip_suffix(".rs"));
+        let Some(name) = name.filter(|name| !NO_DECODERS.contains(name)) else { continue };
+        let row = DECODERS.iter().find(|(decoder, _)| *decoder == name);
+        let Some((_, target)) = row else {
+            panic!("{}", file.complain(1, "wanted a row in DECODERS, or in NO_DECODERS, of tests/tidy.rs"));
+        };
+        let found = root().join(format!("fuzz/fuzz_targets/{target}.rs")).is_file();
+        assert!(found, "{}", file.complain(1, format!("wanted the fuzz target {target}")));
     }
 }
 

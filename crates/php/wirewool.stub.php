@@ -529,7 +529,7 @@ namespace {
     /** @var bool */
     const SWOOLE_HAVE_COMPRESSION = false;
     /** @var bool */
-    const SWOOLE_HAVE_ZLIB = false;
+    const SWOOLE_HAVE_ZLIB = true;
     /** @var bool */
     const SWOOLE_HAVE_BROTLI = false;
     /** @var bool */

@@ -3,6 +3,7 @@
 use std::time::Duration;
 use wirewool_hub::settings::{Protocol, Settings};
 use wirewool_proto::http::head::HeadLimits;
+use wirewool_proto::websocket::extension::{Compression, WINDOW_BITS_MAX, WINDOW_BITS_MIN};
 
 /// How a server is spread over processes and threads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +45,8 @@ pub struct Config {
     pub max_wait_time: Duration,
     /// The subprotocols that are spoken, in the order of preference.
     pub subprotocols: Vec<String>,
+    /// Messages may be compressed, for clients that offer it.
+    pub compression: Option<Compression>,
     /// Pings go to the handler, which then answers them.
     pub ping_events: bool,
     /// Pongs go to the handler.
@@ -76,6 +79,7 @@ impl Default for Config {
             keep_alive_timeout: Duration::from_secs(75),
             max_wait_time: Duration::from_secs(3),
             subprotocols: Vec::new(),
+            compression: None,
             ping_events: false,
             pong_events: false,
             close_events: false,
@@ -115,6 +119,16 @@ impl Config {
                 return Err(ConfigError { option, value: value.to_string(), wanted });
             }
         }
+        if let Some(compression) = &self.compression {
+            let bits = WINDOW_BITS_MIN..=WINDOW_BITS_MAX;
+            let good = (1..=9).contains(&compression.level)
+                && bits.contains(&compression.server_max_window_bits)
+                && bits.contains(&compression.client_max_window_bits);
+            if !good {
+                let wanted = "windows of 9 to 15 bits and a level from 1 to 9";
+                return Err(ConfigError { option: "compression", value: format!("{compression:?}"), wanted });
+            }
+        }
         for name in &self.subprotocols {
             if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_graphic() && byte != b',') {
                 let wanted = "names without spaces and commas (RFC 6455 §4.1)";
@@ -130,6 +144,8 @@ impl Config {
             protocol,
             requests,
             own_handshake,
+            deflate_level: self.compression.map_or(1, |compression| compression.level),
+            deflate_threshold: self.compression.and_then(|compression| compression.threshold),
             ping_events: self.ping_events,
             pong_events: self.pong_events,
             message_bytes_max: self.message_bytes_max,

@@ -19,6 +19,7 @@ use wirewool_hub::fd::Fd;
 use wirewool_proto::http::request;
 use wirewool_proto::http::response::{Exchange, Response};
 use wirewool_proto::websocket::close::CloseCode;
+use wirewool_proto::websocket::extension::{self, Agreement, Compression};
 use wirewool_proto::websocket::handshake;
 
 type Failure = Option<Box<dyn fmt::Display>>;
@@ -85,12 +86,14 @@ pub(crate) struct Dispatch {
     server: Server,
     handlers: Arc<Handlers>,
     subprotocols: Vec<String>,
+    compression: Option<Compression>,
     violations: Quota,
 }
 
 impl Dispatch {
     pub(crate) fn new(server: Server, handlers: Arc<Handlers>, config: &Config) -> Dispatch {
-        Dispatch { server, handlers, subprotocols: config.subprotocols.clone(), violations: Quota::default() }
+        let (subprotocols, compression) = (config.subprotocols.clone(), config.compression);
+        Dispatch { server, handlers, subprotocols, compression, violations: Quota::default() }
     }
 
     /// Calls a handler. One that panics costs its connection, nothing else.
@@ -133,11 +136,12 @@ impl Dispatch {
                 None => return,
             },
         };
+        let agreement = self.compression.and_then(|wanted| extension::negotiate(&request.head, &wanted));
         let bytes = match accepted {
-            Ok(acceptance) => self.accept(&request, &acceptance),
+            Ok(acceptance) => self.accept(&request, &acceptance, agreement.as_ref()),
             Err(response) => return self.respond(fd, &request, &response, false, out),
         };
-        if out.apply(fd, Command::Answer { bytes: &bytes, after: After::Upgrade }).is_ok()
+        if out.apply(fd, Command::Answer { bytes: &bytes, after: After::Upgrade(agreement) }).is_ok()
             && let Some(handler) = &self.handlers.open
         {
             let failure = self.call(fd, out, |server| handler(server, &request));
@@ -145,7 +149,7 @@ impl Dispatch {
         }
     }
 
-    fn accept(&self, request: &Request, acceptance: &Acceptance) -> Vec<u8> {
+    fn accept(&self, request: &Request, acceptance: &Acceptance, agreement: Option<&Agreement>) -> Vec<u8> {
         let supported = self.subprotocols.iter().map(String::as_str);
         let chosen = match &acceptance.protocol {
             Some(name) => handshake::choose_protocol(&request.head, [name.as_str()]),
@@ -161,7 +165,7 @@ impl Dispatch {
             extra.extend_from_slice(format!("{name}: {value}\r\n").as_bytes());
         }
         let mut bytes = Vec::new();
-        handshake::encode_acceptance(&request.head, chosen, &extra, &mut bytes);
+        handshake::encode_acceptance(&request.head, chosen, agreement, &extra, &mut bytes);
         bytes
     }
 
@@ -209,7 +213,8 @@ impl Handler for Dispatch {
         match event {
             Event::Message(message) => {
                 if let Some(handler) = &self.handlers.message {
-                    let frame = Frame { fd, kind: message.kind, payload: message.payload };
+                    let frame =
+                        Frame { fd, kind: message.kind, compressed: message.compressed, payload: message.payload };
                     let failure = self.call(fd, out, |server| handler(server, frame));
                     if let Some(failure) = failure.flatten() {
                         log_failure(fd, "message", Some(failure));

@@ -14,6 +14,8 @@ pub struct Frame<'a> {
     pub fd: Fd,
     /// Text or binary.
     pub kind: Kind,
+    /// It came compressed; forwarded, it goes out compressed where that was negotiated.
+    pub compressed: bool,
     pub(crate) payload: Payload<'a>,
 }
 
@@ -41,12 +43,21 @@ impl Frame<'_> {
 #[derive(Debug)]
 pub struct Message<'a> {
     pub(crate) kind: Kind,
+    pub(crate) compress: bool,
     pub(crate) payload: Payload<'a>,
+}
+
+impl Message<'_> {
+    /// Compresses it for connections that have negotiated that.
+    #[must_use]
+    pub fn compressed(self) -> Self {
+        Message { compress: true, ..self }
+    }
 }
 
 impl<'a> From<&'a str> for Message<'a> {
     fn from(text: &'a str) -> Self {
-        Message { kind: Kind::Text, payload: Payload::Borrowed(text.as_bytes()) }
+        Message { kind: Kind::Text, compress: false, payload: Payload::Borrowed(text.as_bytes()) }
     }
 }
 
@@ -58,7 +69,7 @@ impl<'a> From<&'a String> for Message<'a> {
 
 impl<'a> From<&'a [u8]> for Message<'a> {
     fn from(bytes: &'a [u8]) -> Self {
-        Message { kind: Kind::Binary, payload: Payload::Borrowed(bytes) }
+        Message { kind: Kind::Binary, compress: false, payload: Payload::Borrowed(bytes) }
     }
 }
 
@@ -76,13 +87,13 @@ impl<'a> From<&'a Vec<u8>> for Message<'a> {
 
 impl<'a> From<Frame<'a>> for Message<'a> {
     fn from(frame: Frame<'a>) -> Self {
-        Message { kind: frame.kind, payload: frame.payload }
+        Message { kind: frame.kind, compress: frame.compressed, payload: frame.payload }
     }
 }
 
 impl<'a> From<&'a Frame<'_>> for Message<'a> {
     fn from(frame: &'a Frame<'_>) -> Self {
-        Message { kind: frame.kind, payload: Payload::Borrowed(frame.data()) }
+        Message { kind: frame.kind, compress: frame.compressed, payload: Payload::Borrowed(frame.data()) }
     }
 }
 

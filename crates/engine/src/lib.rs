@@ -42,5 +42,6 @@ pub use wirewool_hub::command::Refused;
 pub use wirewool_hub::fd::Fd;
 pub use wirewool_proto::http::response::Response;
 pub use wirewool_proto::websocket::close::CloseCode;
+pub use wirewool_proto::websocket::extension::Compression;
 pub use wirewool_proto::websocket::frame::Opcode;
 pub use wirewool_proto::websocket::message::Kind;

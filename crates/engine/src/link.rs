@@ -10,7 +10,7 @@ use wirewool_proto::websocket::message::Payload;
 /// A command that owns what it carries.
 #[derive(Debug)]
 pub(crate) enum Errand {
-    Push { opcode: Opcode, payload: Vec<u8> },
+    Push { opcode: Opcode, compress: bool, payload: Vec<u8> },
     Send(Vec<u8>),
     Disconnect { code: CloseCode, reason: String },
     Close { reset: bool },
@@ -20,7 +20,9 @@ impl Errand {
     /// A copy of what a command carries; commands that only answer events are never sent from elsewhere.
     pub(crate) fn from_command(command: Command<'_>) -> Option<Errand> {
         Some(match command {
-            Command::Push(Push { opcode, payload, .. }) => Errand::Push { opcode, payload: payload.bytes().to_vec() },
+            Command::Push(Push { opcode, compress, payload, .. }) => {
+                Errand::Push { opcode, compress, payload: payload.bytes().to_vec() }
+            }
             Command::Send(bytes) => Errand::Send(bytes.to_vec()),
             Command::Disconnect { code, reason } => Errand::Disconnect { code, reason: reason.to_owned() },
             Command::Close { reset } => Errand::Close { reset },
@@ -30,8 +32,9 @@ impl Errand {
 
     pub(crate) fn as_command(&self) -> Command<'_> {
         match self {
-            Errand::Push { opcode, payload } => {
-                Command::Push(Push { opcode: *opcode, fin: true, payload: Payload::Borrowed(payload) })
+            Errand::Push { opcode, compress, payload } => {
+                let payload = Payload::Borrowed(payload);
+                Command::Push(Push { opcode: *opcode, fin: true, compress: *compress, payload })
             }
             Errand::Send(bytes) => Command::Send(bytes),
             Errand::Disconnect { code, reason } => Command::Disconnect { code: *code, reason },

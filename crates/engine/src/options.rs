@@ -3,6 +3,7 @@
 use crate::config::Config;
 use std::fmt;
 use std::time::Duration;
+use wirewool_proto::websocket::extension::Compression;
 
 /// A value as a script gives it.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,6 +20,8 @@ pub enum Value {
     Text(String),
     /// A list.
     List(Vec<Value>),
+    /// Values under names.
+    Map(Vec<(String, Value)>),
     /// Something that no option takes.
     Other(&'static str),
 }
@@ -38,6 +41,14 @@ impl fmt::Display for Value {
                         f.write_str(", ")?;
                     }
                     value.fmt(f)?;
+                }
+                f.write_str("]")
+            }
+            Value::Map(values) => {
+                f.write_str("[")?;
+                for (i, (name, value)) in values.iter().enumerate() {
+                    let comma = if i > 0 { ", " } else { "" };
+                    write!(f, "{comma}{name:?} => {value}")?;
                 }
                 f.write_str("]")
             }
@@ -225,6 +236,19 @@ pub const OPTIONS: &[OptionRow] = &[
         },
     },
     OptionRow {
+        names: &["websocket_compression"],
+        wanted: "true, false, or any of server_context_takeover, client_context_takeover (true or false), server_max_window_bits, client_max_window_bits (9 to 15), level (1 to 9), threshold (bytes)",
+        default: "false; true keeps no context and takes windows of 15 bits, level 1 and no threshold",
+        meaning: "Messages may be compressed (permessage-deflate), for clients that offer it: those pushed with the flag COMPRESS, and from `threshold` bytes on all of them.",
+        set: |config, value| match value {
+            Value::Map(settings) => match compression(settings) {
+                Some(compression) => put(&mut config.compression, Some(Some(compression))),
+                None => false,
+            },
+            value => put(&mut config.compression, truth(value).map(|on| on.then(Compression::default))),
+        },
+    },
+    OptionRow {
         names: &["open_websocket_close_frame"],
         wanted: "true or false",
         default: "false",
@@ -287,7 +311,7 @@ pub const NOT_BUILT: &[&str] = &[
     "http_parse_post", "http_parse_files", "upload_tmp_dir", "upload_max_filesize", "http_compression",
     "http_compression_level", "compression_level", "http_gzip_level", "http_compression_min_length",
     "compression_min_length", "http_compression_types", "compression_types", "enable_static_handler", "document_root",
-    "static_handler_locations", "http_autoindex", "http_index_files", "url_rewrite_rules", "websocket_compression",
+    "static_handler_locations", "http_autoindex", "http_index_files", "url_rewrite_rules",
     "websocket_mask", "heartbeat_check_interval", "heartbeat_idle_time", "ssl_cert_file", "ssl_key_file",
     "ssl_protocols", "ssl_ciphers", "ssl_verify_peer", "ssl_allow_self_signed", "ssl_client_cert_file", "ssl_cafile",
     "ssl_capath", "ssl_verify_depth", "ssl_prefer_server_ciphers", "ssl_ecdh_curve", "ssl_dhparam", "ssl_compress",
@@ -300,6 +324,23 @@ pub const NOT_BUILT: &[&str] = &[
     "http2_max_concurrent_streams", "http2_max_frame_size", "http2_max_header_list_size", "request_slowlog_file",
     "request_slowlog_timeout", "websocket_serial",
 ];
+
+/// The settings of `websocket_compression`; none if one of them is unknown or out of range.
+fn compression(settings: &[(String, Value)]) -> Option<Compression> {
+    let mut compression = Compression::default();
+    for (name, value) in settings {
+        match name.as_str() {
+            "server_context_takeover" => compression.server_context_takeover = truth(value)?,
+            "client_context_takeover" => compression.client_context_takeover = truth(value)?,
+            "server_max_window_bits" => compression.server_max_window_bits = whole(value, 9, 15)? as u8,
+            "client_max_window_bits" => compression.client_max_window_bits = whole(value, 9, 15)? as u8,
+            "level" => compression.level = whole(value, 1, 9)? as u8,
+            "threshold" => compression.threshold = Some(size(value, 0)?),
+            _ => return None,
+        }
+    }
+    Some(compression)
+}
 
 fn set_subprotocols(config: &mut Config, names: Vec<String>) -> bool {
     config.subprotocols = names;
@@ -362,7 +403,7 @@ fn truth(value: &Value) -> Option<bool> {
         Value::Int(number) => *number != 0,
         Value::Float(number) => *number != 0.0,
         Value::Text(text) => !text.is_empty() && text != "0",
-        Value::List(_) | Value::Other(_) => return None,
+        Value::List(_) | Value::Map(_) | Value::Other(_) => return None,
     })
 }
 

@@ -17,6 +17,7 @@ use wirewool_ipc::doorbell::Doorbell;
 use wirewool_ipc::table::{Owner, Table};
 use wirewool_proto::http::response::Response;
 use wirewool_proto::websocket::close::CloseCode;
+use wirewool_proto::websocket::extension::Compression;
 use wirewool_proto::websocket::frame::{CONTROL_BYTES_MAX, Opcode};
 use wirewool_proto::websocket::message::Payload;
 
@@ -123,8 +124,8 @@ impl Server {
     /// # Errors
     /// There is no such WebSocket, it is closing, the message is too large, or too much is owed already.
     pub fn push<'a>(&self, fd: Fd, message: impl Into<Message<'a>>) -> Result<(), Refused> {
-        let Message { kind, payload } = message.into();
-        self.apply(fd, Command::Push(Push { opcode: kind.opcode(), fin: true, payload }))
+        let Message { kind, compress, payload } = message.into();
+        self.apply(fd, Command::Push(Push { opcode: kind.opcode(), fin: true, compress, payload }))
     }
 
     /// Sends a ping with at most 125 bytes.
@@ -133,7 +134,7 @@ impl Server {
     /// As [`Server::push`].
     pub fn ping(&self, fd: Fd, payload: &[u8]) -> Result<(), Refused> {
         let payload = Payload::Borrowed(payload);
-        self.apply(fd, Command::Push(Push { opcode: Opcode::Ping, fin: true, payload }))
+        self.apply(fd, Command::Push(Push { opcode: Opcode::Ping, fin: true, compress: false, payload }))
     }
 
     /// Sends a pong with at most 125 bytes: the answer to a ping, where pings go to a handler.
@@ -142,7 +143,7 @@ impl Server {
     /// As [`Server::push`].
     pub fn pong(&self, fd: Fd, payload: &[u8]) -> Result<(), Refused> {
         let payload = Payload::Borrowed(payload);
-        self.apply(fd, Command::Push(Push { opcode: Opcode::Pong, fin: true, payload }))
+        self.apply(fd, Command::Push(Push { opcode: Opcode::Pong, fin: true, compress: false, payload }))
     }
 
     /// Sends a close frame and closes; a reason is cut to 123 bytes.
@@ -335,6 +336,13 @@ impl Builder {
     #[must_use]
     pub fn subprotocols<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Builder {
         self.config.subprotocols = names.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Messages may be compressed, for clients that offer it (permessage-deflate, RFC 7692).
+    #[must_use]
+    pub fn compression(mut self, compression: Compression) -> Builder {
+        self.config.compression = Some(compression);
         self
     }
 

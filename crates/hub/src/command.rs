@@ -4,6 +4,7 @@ use crate::event::Status;
 use crate::fd::{Fd, Place};
 use crate::time::Moment;
 use wirewool_proto::websocket::close::CloseCode;
+use wirewool_proto::websocket::extension::Agreement;
 use wirewool_proto::websocket::frame::Opcode;
 use wirewool_proto::websocket::message::Payload;
 use wirewool_proto::websocket::sender::OutOfSequence;
@@ -47,6 +48,8 @@ pub struct Push<'a> {
     pub opcode: Opcode,
     /// The last of its message.
     pub fin: bool,
+    /// Compress it, if that was negotiated: a whole message only.
+    pub compress: bool,
     /// Its payload; text must be UTF-8, which the caller has checked.
     pub payload: Payload<'a>,
 }
@@ -60,8 +63,8 @@ pub enum After {
     KeepAlive,
     /// The end of the connection.
     Close,
-    /// WebSocket frames.
-    Upgrade,
+    /// WebSocket frames, compressed if that was negotiated.
+    Upgrade(Option<Agreement>),
 }
 
 /// Why a command had no effect.

@@ -2,10 +2,11 @@
 
 use crate::event::{Ending, Event, Handler, Verdict};
 use crate::outbound::{Outbound, Outgoing};
+use crate::outbox::Spares;
 use crate::sending::Phase;
 use crate::wire::Wire;
 use wirewool_proto::websocket::close;
-use wirewool_proto::websocket::receiver::{self, Receiver};
+use wirewool_proto::websocket::receiver::{self, Means, Receiver};
 use wirewool_proto::websocket::violation::Violation;
 
 /// After so many messages of one batch the clock is read.
@@ -35,7 +36,9 @@ pub(crate) fn websocket(
 ) -> Verdict {
     let (mut at, end, mut count) = (0, input.len(), 0u32);
     while at < end && out.rows[row as usize].phase == Phase::Open {
-        let verdict = match receiver.next(&mut input[at..], out.settings.message_bytes_max, &mut out.spares.pool) {
+        let Spares { pool, inflaters, .. } = &mut out.spares;
+        let mut means = Means { pool, inflaters, message_bytes_max: out.settings.message_bytes_max };
+        let verdict = match receiver.next(&mut input[at..], &mut means) {
             Ok(None) => break,
             Ok(Some((used, event))) => {
                 at += used;

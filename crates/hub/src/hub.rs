@@ -322,7 +322,8 @@ impl Hub {
         }
         sending.reply = Reply::None;
         let websocket = sending.status == Status::Active;
-        let next = if websocket { Receiving::WebSocket(Receiver::default()) } else { Receiving::Http(None) };
+        let receiver = sending.deflation.as_ref().map_or_else(Receiver::default, |deflation| deflation.receiver());
+        let next = if websocket { Receiving::WebSocket(receiver) } else { Receiving::Http(None) };
         let before = std::mem::replace(&mut self.receiving[row as usize], next);
         let verdict = match before {
             Receiving::Waiting(Some(mut held)) if websocket => {

@@ -2,6 +2,7 @@
 
 use crate::command::{After, Command, Info, Outlet, Push, Refused};
 use crate::deadlines::{Deadlines, Wait};
+use crate::deflation::{Deflaters, Deflation, growth_max};
 use crate::directory::Directory;
 use crate::event::Status;
 use crate::fd::{Fd, Place};
@@ -11,7 +12,7 @@ use crate::settings::Settings;
 use crate::time::Moment;
 use crate::wire::Wire;
 use wirewool_proto::websocket::close;
-use wirewool_proto::websocket::frame::{self, CONTROL_BYTES_MAX, Opcode};
+use wirewool_proto::websocket::frame::{self, CONTROL_BYTES_MAX, Encoded, HEADER_BYTES_MAX, Opcode};
 use wirewool_proto::websocket::message::Payload;
 use wirewool_proto::websocket::sender::{Admission, Sequence};
 
@@ -32,6 +33,7 @@ pub(crate) struct Outbound {
     pub(crate) directory: Directory,
     pub(crate) deadlines: Deadlines,
     pub(crate) spares: Spares,
+    deflaters: Deflaters,
     /// The time of the pass.
     pub(crate) now: Moment,
     /// More input of the same read waits to be handled.
@@ -59,6 +61,7 @@ impl Outbound {
             directory: Directory::default(),
             deadlines: Deadlines::new(durations_ms),
             spares: Spares::default(),
+            deflaters: Deflaters::default(),
             now: Moment(0),
             more: false,
             hasty_until: Moment(0),
@@ -103,7 +106,7 @@ impl Outbound {
 
     #[inline]
     fn push(&mut self, row: u32, push: Push<'_>, wire: &mut dyn Wire) -> Result<(), Refused> {
-        let Push { opcode, fin, payload } = push;
+        let Push { opcode, fin, compress, payload } = push;
         let sending = &mut self.rows[row as usize];
         if !matches!(sending.phase, Phase::Open | Phase::Ending) {
             return Err(Refused::Closing);
@@ -119,14 +122,65 @@ impl Outbound {
             return Err(Refused::TooLarge { len, limit: self.settings.push_bytes_max });
         }
         let fin = fin || opcode.is_control();
+        let compress = compress || self.settings.deflate_threshold.is_some_and(|threshold| len >= threshold);
+        let compress = compress && fin && len > 0 && matches!(opcode, Opcode::Text | Opcode::Binary);
+        if compress && sending.deflation.is_some() {
+            return self.push_deflated(row, opcode, payload, wire);
+        }
         let header = frame::encode(opcode, fin, 0, len, None);
         check_room(sending.owed(), header.bytes().len() + len, self.settings.outbox_bytes_max)?;
-        if sending.sequence.admit(opcode, fin)? == Admission::Later {
+        let admission = sending.sequence.admit(opcode, fin)?;
+        self.send_frame(row, admission, &header, payload, wire);
+        Ok(())
+    }
+
+    /// Sends a whole message, compressed (RFC 7692 §7.2.1). It is compressed in the order in which it is sent.
+    #[cold]
+    #[inline(never)]
+    fn push_deflated(
+        &mut self,
+        row: u32,
+        opcode: Opcode,
+        payload: Payload<'_>,
+        wire: &mut dyn Wire,
+    ) -> Result<(), Refused> {
+        let sending = &mut self.rows[row as usize];
+        let len = payload.bytes().len();
+        // Before the compressor has seen it: a message that is refused must leave no trace in its context.
+        let room = HEADER_BYTES_MAX + len + growth_max(len);
+        check_room(sending.owed(), room, self.settings.outbox_bytes_max)?;
+        let admission = sending.sequence.admit(opcode, true)?;
+        let deflated = sending
+            .deflation
+            .as_mut()
+            .and_then(|deflation| deflation.deflate(payload.bytes(), self.settings.deflate_level, &mut self.deflaters));
+        match &deflated {
+            Some(bytes) => {
+                let header = frame::encode(opcode, true, frame::RSV1, bytes.len(), None);
+                self.send_frame(row, admission, &header, Payload::Borrowed(bytes), wire);
+            }
+            None => self.send_frame(row, admission, &frame::encode(opcode, true, 0, len, None), payload, wire),
+        }
+        Ok(())
+    }
+
+    /// Sends an admitted frame: now, or behind the fragmented message that is under way.
+    #[inline]
+    fn send_frame(
+        &mut self,
+        row: u32,
+        admission: Admission,
+        header: &Encoded,
+        payload: Payload<'_>,
+        wire: &mut dyn Wire,
+    ) {
+        let sending = &mut self.rows[row as usize];
+        if admission == Admission::Later {
             sending.held.extend_from_slice(header.bytes());
             sending.held.extend_from_slice(payload.bytes());
-            return Ok(());
+            return;
         }
-        if len >= THROUGH_BYTES_MIN && !sending.outbox.has_backlog() {
+        if payload.bytes().len() >= THROUGH_BYTES_MIN && !sending.outbox.has_backlog() {
             let place = sending.place(row);
             sending.sent_at = self.now;
             let flushed = sending.outbox.send_through(header.bytes(), payload, place, wire, &mut self.spares);
@@ -136,13 +190,16 @@ impl Outbound {
             self.send_soon(row, wire);
         }
         self.release_held(row, wire);
-        Ok(())
     }
 
     /// Answers a ping.
     pub(crate) fn pong(&mut self, row: u32, payload: &[u8], wire: &mut dyn Wire) {
         // Refused when the outbox is full: a peer that reads nothing gets no pong either.
-        let _ = self.push(row, Push { opcode: Opcode::Pong, fin: true, payload: Payload::Borrowed(payload) }, wire);
+        let _ = self.push(
+            row,
+            Push { opcode: Opcode::Pong, fin: true, compress: false, payload: Payload::Borrowed(payload) },
+            wire,
+        );
     }
 
     /// A fragmented message is finished: what waited for that goes out.
@@ -193,7 +250,7 @@ impl Outbound {
         if !matches!(sending.reply, Reply::Owed | Reply::Begun) {
             return Err(Refused::NotWaiting);
         }
-        if after == After::Upgrade && !matches!(sending.status, Status::Upgrading | Status::OwnHandshake) {
+        if matches!(after, After::Upgrade(_)) && !matches!(sending.status, Status::Upgrading | Status::OwnHandshake) {
             return Err(Refused::NotWebSocket);
         }
         self.queue(row, bytes, wire)?;
@@ -204,8 +261,9 @@ impl Outbound {
         match after {
             After::More => sending.reply = Reply::Begun,
             After::Close => self.close(row, true, wire),
-            After::Upgrade => {
+            After::Upgrade(agreement) => {
                 sending.status = Status::Active;
+                sending.deflation = agreement.map(|agreement| Box::new(Deflation::new(&agreement)));
                 sending.fd.into_iter().for_each(|fd| wire.established(fd));
                 self.deadlines.clear(row);
                 self.given(row);

@@ -5,6 +5,7 @@ use crate::wire::{Sent, Wire};
 use std::collections::VecDeque;
 use std::io::IoSlice;
 use wirewool_proto::block::{Block, Pool};
+use wirewool_proto::websocket::deflate::Inflaters;
 use wirewool_proto::websocket::message::Payload;
 
 /// A batch's bytes for one connection go out in between when they are this many.
@@ -36,6 +37,8 @@ pub struct Spares {
     buffers: Vec<Vec<u8>>,
     /// Blocks for messages.
     pub pool: Pool,
+    /// Inflaters for messages.
+    pub inflaters: Inflaters,
 }
 
 impl Spares {

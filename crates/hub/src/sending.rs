@@ -1,5 +1,6 @@
 //! One connection's sending half.
 
+use crate::deflation::Deflation;
 use crate::event::Status;
 use crate::fd::{Fd, Place};
 use crate::outbox::Outbox;
@@ -91,6 +92,8 @@ pub(crate) struct Sending {
     pub(crate) outbox: Outbox,
     /// Whole messages that wait for the end of a fragmented one.
     pub(crate) held: Vec<u8>,
+    /// How its messages are compressed, if that was negotiated.
+    pub(crate) deflation: Option<Box<Deflation>>,
     /// The close frame that answers the peer's ending.
     pub(crate) farewell: Option<Vec<u8>>,
     pub(crate) opened_at: Moment,
@@ -118,6 +121,7 @@ impl Sending {
             discarded: 0,
             outbox: Outbox::default(),
             held: Vec::new(),
+            deflation: None,
             farewell: None,
             opened_at: Moment(0),
             received_at: Moment(0),

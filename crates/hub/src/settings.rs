@@ -22,6 +22,10 @@ pub struct Settings {
     pub requests: bool,
     /// The handler answers upgrade requests all by itself: of an upgrade, only its `Upgrade` header is checked.
     pub own_handshake: bool,
+    /// How hard messages are compressed, 1 to 9.
+    pub deflate_level: u8,
+    /// Messages of so many bytes and more are compressed without being asked for one by one.
+    pub deflate_threshold: Option<usize>,
     /// Pings go to the handler and are not answered by the hub.
     pub ping_events: bool,
     /// Pongs go to the handler.
@@ -56,6 +60,8 @@ impl Default for Settings {
             protocol: Protocol::WebSocket,
             requests: false,
             own_handshake: false,
+            deflate_level: 1,
+            deflate_threshold: None,
             ping_events: false,
             pong_events: false,
             message_bytes_max: 2 << 20,

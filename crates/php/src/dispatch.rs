@@ -10,6 +10,7 @@ use wirewool_hub::fd::Fd;
 use wirewool_hub::settings::Protocol;
 use wirewool_proto::http::request::Request;
 use wirewool_proto::http::response::{Exchange, bad_request_page};
+use wirewool_proto::websocket::extension;
 use wirewool_proto::websocket::frame::Opcode;
 use wirewool_proto::websocket::handshake;
 
@@ -80,7 +81,7 @@ impl Dispatch {
             Item::Closed(closed) => self.closed(fd, closed),
             // The script has closed it: what came before that, and was not looked at, is dropped.
             _ if !open => Ok(()),
-            Item::Frame(opcode, data) => self.frame(fd, opcode, data),
+            Item::Frame(opcode, compressed, data) => self.frame(fd, opcode, compressed, data),
             Item::Request(request) => self.request(fd, *request),
             Item::Upgrade(request) => self.upgrade(fd, *request),
             Item::Received(data) => {
@@ -108,8 +109,9 @@ impl Dispatch {
         Owned::long(self.worker as i64)
     }
 
-    fn frame(&self, fd: Fd, opcode: Opcode, data: PhpString) -> Result<(), Stop> {
-        let frame = frame::create(fd.get() as i64, opcode, RECEIVED, data)?;
+    fn frame(&self, fd: Fd, opcode: Opcode, compressed: bool, data: PhpString) -> Result<(), Stop> {
+        let flags = if compressed { RECEIVED | flag::COMPRESS } else { RECEIVED };
+        let frame = frame::create(fd.get() as i64, opcode, flags, data)?;
         self.call(Event::Message, [self.server(), frame])
     }
 
@@ -183,8 +185,9 @@ impl Dispatch {
         let supported = self.config.subprotocols.iter().map(String::as_str);
         let protocol = handshake::choose_protocol(&head, supported);
         let mut bytes = Vec::new();
-        handshake::encode_acceptance(&head, protocol, &extra, &mut bytes);
-        let answer = Command::Answer { bytes: &bytes, after: After::Upgrade };
+        let agreement = self.config.compression.and_then(|wanted| extension::negotiate(&head, &wanted));
+        handshake::encode_acceptance(&head, protocol, agreement.as_ref(), &extra, &mut bytes);
+        let answer = Command::Answer { bytes: &bytes, after: After::Upgrade(agreement) };
         match with(|worker| worker.apply(fd, answer)) {
             Some(Ok(())) => self.call(Event::Open, [self.server(), request]),
             _ => Ok(()),

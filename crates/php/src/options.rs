@@ -18,15 +18,29 @@ const DEPTH_MAX: usize = 8;
 /// As for a warning.
 pub(crate) fn apply(config: &mut Config, array: &Array) -> Result<(), Stop> {
     for (key, value) in array.elements() {
-        let name = match key {
-            Key::Index(index) => index.to_string(),
-            Key::Name(name) => String::from_utf8_lossy(&name).into_owned(),
-        };
-        if let Err(error) = options::set(config, &name, &read(&value, 0)) {
+        if let Err(error) = options::set(config, &name(key), &read(&value, 0)) {
             warning::warn_user(&error.to_string())?;
         }
     }
     Ok(())
+}
+
+/// An array with a name in it is a map, any other a list.
+fn read_array(array: &Array, depth: usize) -> Value {
+    let elements = array.elements().map(|(key, value)| (key, read(&value, depth)));
+    let elements: Vec<(Key, Value)> = elements.collect();
+    if elements.iter().all(|(key, _)| matches!(key, Key::Index(_))) {
+        return Value::List(elements.into_iter().map(|(_, value)| value).collect());
+    }
+    let named = elements.into_iter().map(|(key, value)| (name(key), value));
+    Value::Map(named.collect())
+}
+
+fn name(key: Key) -> String {
+    match key {
+        Key::Index(index) => index.to_string(),
+        Key::Name(name) => String::from_utf8_lossy(&name).into_owned(),
+    }
 }
 
 /// A value without PHP in it. Runs no PHP code.
@@ -42,7 +56,7 @@ fn read(value: &Zval, depth: usize) -> Value {
             _ => Value::Other("text that is not UTF-8"),
         },
         Kind::Array if depth < DEPTH_MAX => match Array::of(Owned::copy(value)) {
-            Some(array) => Value::List(array.elements().map(|(_, value)| read(&value, depth + 1)).collect()),
+            Some(array) => read_array(&array, depth + 1),
             None => Value::Other("an array"),
         },
         Kind::Array => Value::Other("an array"),

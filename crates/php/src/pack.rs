@@ -1,12 +1,16 @@
 //! Turns a single WebSocket frame into bytes and back, with no connection: `pack()` and `unpack()`.
 
+use wirewool_proto::block::Block;
 use wirewool_proto::websocket::close::REASON_BYTES_MAX;
+use wirewool_proto::websocket::deflate::{Deflater, Inflater};
+use wirewool_proto::websocket::extension::{Compression, WINDOW_BITS_MAX};
 use wirewool_proto::websocket::frame::{self, CONTROL_BYTES_MAX, Opcode};
 use wirewool_proto::websocket::mask::{self, Key};
 
 /// `SWOOLE_WEBSOCKET_FLAG_*`.
 pub(crate) mod flag {
     pub(crate) const FIN: u8 = 1;
+    pub(crate) const COMPRESS: u8 = 2;
     pub(crate) const RSV1: u8 = 4;
     pub(crate) const RSV2: u8 = 8;
     pub(crate) const RSV3: u8 = 16;
@@ -14,6 +18,9 @@ pub(crate) mod flag {
     /// Any other bit is masked off.
     pub(crate) const ALL: u8 = 63;
 }
+
+/// What a compressed frame may come to when it is unpacked, in bytes.
+const INFLATED_BYTES_MAX: usize = 64 << 20;
 
 /// Why a frame cannot be packed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,8 +64,15 @@ pub(crate) fn pack(opcode: Opcode, flags: u8, payload: &[u8], key: Key) -> Resul
         return Err(PackError::ControlTooLong);
     }
     let fin = flags & flag::FIN != 0 || opcode.is_control();
-    // The header counts RSV1 as the highest of three bits.
-    let rsv = if flags & flag::RSV1 != 0 { 4 } else { 0 };
+    let mut rsv = if flags & flag::RSV1 != 0 { frame::RSV1 } else { 0 };
+    let mut deflated = Vec::new();
+    // A whole message; what has no end yet, and what is nothing, is not worth compressing.
+    let whole = fin && !payload.is_empty() && matches!(opcode, Opcode::Text | Opcode::Binary);
+    if flags & flag::COMPRESS != 0 && rsv == 0 && whole {
+        Deflater::new(Compression::default().level, WINDOW_BITS_MAX).deflate(payload, &mut deflated);
+        rsv = frame::RSV1;
+    }
+    let payload = if deflated.is_empty() { payload } else { &deflated };
     let key = (flags & flag::MASK != 0).then_some(key);
     let header = frame::encode(opcode, fin, rsv, payload.len(), key);
     let mut bytes = Vec::with_capacity(header.bytes().len() + payload.len());
@@ -92,9 +106,9 @@ pub(crate) fn close_payload(code: u16, reason: &[u8]) -> Result<Vec<u8>, PackErr
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Unpacked {
     pub(crate) opcode: Opcode,
-    /// As on the wire.
+    /// As on the wire; but RSV1 became COMPRESS when the payload was decompressed.
     pub(crate) flags: u8,
-    /// Unmasked, not inflated.
+    /// Unmasked, and decompressed if it was compressed.
     pub(crate) payload: Vec<u8>,
 }
 
@@ -117,5 +131,22 @@ pub(crate) fn unpack(bytes: &[u8]) -> Option<Unpacked> {
         flags |= flag::MASK;
         mask::apply(&mut payload, key);
     }
+    let whole = header.fin && matches!(header.opcode, Opcode::Text | Opcode::Binary);
+    // What cannot be decompressed was made by some other extension, or by the script: it stays as it is.
+    if flags & flag::RSV1 != 0
+        && whole
+        && let Some(inflated) = inflate(&payload)
+    {
+        payload = inflated;
+        flags = flags & !flag::RSV1 | flag::COMPRESS;
+    }
     Some(Unpacked { opcode: header.opcode, flags, payload })
+}
+
+/// What a compressed payload says; none if it is corrupt or more than [`INFLATED_BYTES_MAX`].
+fn inflate(payload: &[u8]) -> Option<Vec<u8>> {
+    let (mut inflater, mut block) = (Inflater::new(WINDOW_BITS_MAX), Block::default());
+    inflater.inflate(payload, &mut block, INFLATED_BYTES_MAX).ok()?;
+    inflater.finish(&mut block, INFLATED_BYTES_MAX).ok()?;
+    Some(block.bytes().to_vec())
 }

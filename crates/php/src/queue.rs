@@ -23,8 +23,8 @@ pub(crate) enum Item {
     Received(PhpString),
     Request(Box<Request>),
     Upgrade(Box<Request>),
-    /// A message, a ping or a pong.
-    Frame(Opcode, PhpString),
+    /// A message, a ping or a pong; whether it came compressed.
+    Frame(Opcode, bool, PhpString),
     /// The peer's close frame: its code and reason.
     CloseFrame(Option<(u16, String)>),
     /// The peer broke the protocol.
@@ -82,11 +82,11 @@ impl Handler for Queue {
     fn handle(&mut self, fd: Fd, event: Event<'_>, _: &mut dyn Outlet) -> Verdict {
         match event {
             Event::Message(message) => {
-                let opcode = message.kind.opcode();
-                self.add_bytes(fd, message.payload.bytes(), |data| Item::Frame(opcode, data))
+                let (opcode, compressed) = (message.kind.opcode(), message.compressed);
+                self.add_bytes(fd, message.payload.bytes(), |data| Item::Frame(opcode, compressed, data))
             }
-            Event::Ping(payload) => self.add_bytes(fd, payload, |data| Item::Frame(Opcode::Ping, data)),
-            Event::Pong(payload) => self.add_bytes(fd, payload, |data| Item::Frame(Opcode::Pong, data)),
+            Event::Ping(payload) => self.add_bytes(fd, payload, |data| Item::Frame(Opcode::Ping, false, data)),
+            Event::Pong(payload) => self.add_bytes(fd, payload, |data| Item::Frame(Opcode::Pong, false, data)),
             Event::Received(bytes) => self.add_bytes(fd, bytes, Item::Received),
             Event::Request(request) => self.add(fd, Item::Request(Box::new(request))),
             Event::Upgrade(request) => self.add(fd, Item::Upgrade(Box::new(request))),

@@ -129,7 +129,14 @@ const AUTOMATIC: [&str; 7] =
     ["Server", "Date", "Connection", "Content-Type", "Content-Length", "Content-Encoding", "Transfer-Encoding"];
 
 /// The headers that make an answer accept a handshake, or give it a body.
-const ACCEPTANCE: [&str; 5] = ["Connection", "Upgrade", "Sec-WebSocket-Accept", "Content-Length", "Transfer-Encoding"];
+const ACCEPTANCE: [&str; 6] = [
+    "Connection",
+    "Upgrade",
+    "Sec-WebSocket-Accept",
+    "Sec-WebSocket-Extensions",
+    "Content-Length",
+    "Transfer-Encoding",
+];
 
 impl Reply {
     pub(crate) fn new(context: Context) -> Reply {
@@ -265,7 +272,7 @@ impl Reply {
 
     fn after(&self, ending: Ending) -> After {
         if self.context.form == Form::Handshake {
-            return if self.status_or_default() == 101 { After::Upgrade } else { After::Close };
+            return if self.status_or_default() == 101 { After::Upgrade(None) } else { After::Close };
         }
         if self.keeps_alive(ending) { After::KeepAlive } else { After::Close }
     }

@@ -85,7 +85,8 @@ fn push(call: &Call<'_>) -> Result<bool, Stop> {
     if info.status < Status::Active {
         return not_websocket(number);
     }
-    let push = Push { opcode, fin, payload: Payload::Borrowed(data) };
+    let compress = frame.flags & flag::COMPRESS != 0;
+    let push = Push { opcode, fin, compress, payload: Payload::Borrowed(data) };
     match with(|worker| worker.apply(fd, Command::Push(push))) {
         Some(Ok(())) => Ok(true),
         Some(Err(error)) => refused(number, &error),
@@ -97,7 +98,7 @@ fn ping(call: &Call<'_>) -> Result<bool, Stop> {
     let number = call.long(0)?.unwrap_or(0);
     let data = call.loose_text(1)?;
     let payload = Payload::Borrowed(data.as_ref().map_or(&b""[..], PhpString::bytes));
-    let push = Push { opcode: Opcode::Ping, fin: true, payload };
+    let push = Push { opcode: Opcode::Ping, fin: true, compress: false, payload };
     match fd_of(number).and_then(|fd| with(|worker| worker.apply(fd, Command::Push(push)))) {
         Some(Ok(())) => Ok(true),
         Some(Err(error)) => refused(number, &error),

@@ -122,7 +122,7 @@ fn handshake_answers_get_nothing_added() {
     let handshake = Context { form: Form::Handshake, ..PLAIN };
     let wanted = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nSec-Websocket-Accept: x\r\n\r\n";
     let headers: &[(&str, &[&str])] = &[("Upgrade", &["websocket"]), ("Sec-WebSocket-Accept", &["x"])];
-    assert_eq!(end(handshake, 101, headers, "ignored"), (wanted.into(), After::Upgrade));
+    assert_eq!(end(handshake, 101, headers, "ignored"), (wanted.into(), After::Upgrade(None)));
     assert_eq!(end(handshake, 0, &[], "no"), ("HTTP/1.1 200 OK\r\n\r\nno".into(), After::Close));
     assert_eq!(end(handshake, 500, &[], ""), ("HTTP/1.1 500 Internal Server Error\r\n\r\n".into(), After::Close));
 }

@@ -289,7 +289,7 @@ impl Handler for FakeHandler {
 /// Accepts upgrades, answers a request with its target, sends messages back.
 pub(crate) fn echo(fd: Fd, seen: &Seen, out: &mut dyn Outlet) {
     let _ = match seen {
-        Seen::Upgrade(_) => answer(out, fd, b"HTTP/1.1 101\r\n\r\n", After::Upgrade),
+        Seen::Upgrade(_) => answer(out, fd, b"HTTP/1.1 101\r\n\r\n", After::Upgrade(None)),
         Seen::Request(target, _) => answer(out, fd, format!("{target}\n").as_bytes(), After::KeepAlive),
         Seen::Message(kind, payload) => push(out, fd, kind.opcode(), true, payload),
         Seen::Received(bytes) => out.apply(fd, Command::Send(bytes)),
@@ -299,7 +299,7 @@ pub(crate) fn echo(fd: Fd, seen: &Seen, out: &mut dyn Outlet) {
 
 /// Sends a frame.
 pub(crate) fn push(out: &mut dyn Outlet, fd: Fd, opcode: Opcode, fin: bool, payload: &[u8]) -> Result<(), Refused> {
-    out.apply(fd, Command::Push(Push { opcode, fin, payload: Payload::Borrowed(payload) }))
+    out.apply(fd, Command::Push(Push { opcode, fin, compress: false, payload: Payload::Borrowed(payload) }))
 }
 
 /// Sends a piece of an answer.

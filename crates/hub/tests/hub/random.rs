@@ -140,7 +140,7 @@ impl Models {
                 let requests = self.heard(fd, |seen| matches!(seen, Seen::Request(..) | Seen::Upgrade(_)));
                 match after {
                     _ if requests == model.answered => Err(Refused::NotWaiting),
-                    After::Upgrade if info.status == Status::Plain => Err(Refused::NotWebSocket),
+                    After::Upgrade(_) if info.status == Status::Plain => Err(Refused::NotWebSocket),
                     _ => room(len),
                 }
             }
@@ -158,7 +158,7 @@ impl Models {
         };
         let result = match *act {
             Act::Push(opcode, fin, _) => {
-                out.apply(fd, Command::Push(Push { opcode, fin, payload: Payload::Borrowed(&bytes) }))
+                out.apply(fd, Command::Push(Push { opcode, fin, compress: false, payload: Payload::Borrowed(&bytes) }))
             }
             Act::Send(_) => out.apply(fd, Command::Send(&bytes)),
             Act::Answer(after, _) => out.apply(fd, Command::Answer { bytes: &bytes, after }),
@@ -193,7 +193,7 @@ impl Models {
         let (mood, other, act) = self.whims[self.whim % self.whims.len()].clone();
         self.whim += 1;
         let proper = match seen {
-            Seen::Upgrade(_) => Some(Act::Answer(After::Upgrade, 100)),
+            Seen::Upgrade(_) => Some(Act::Answer(After::Upgrade(None), 100)),
             Seen::Request(..) => Some(Act::Answer(After::KeepAlive, 700)),
             Seen::Message(kind, payload) => Some(Act::Push(kind.opcode(), true, payload.len())),
             Seen::Ping(payload) => Some(Act::Push(Opcode::Pong, true, payload.len())),
@@ -492,7 +492,7 @@ fn any_len() -> impl Strategy<Value = usize> {
 }
 
 fn any_act() -> impl Strategy<Value = Act> {
-    let after = prop_oneof![Just(After::More), Just(After::KeepAlive), Just(After::Close), Just(After::Upgrade)];
+    let after = prop_oneof![Just(After::More), Just(After::KeepAlive), Just(After::Close), Just(After::Upgrade(None))];
     prop_oneof![
         12 => (any_opcode(), any::<bool>(), any_len()).prop_map(|(opcode, fin, len)| Act::Push(opcode, fin, len)),
         1 => any_len().prop_map(Act::Send),

@@ -89,7 +89,7 @@ fn a_large_payload_is_not_copied() {
     let (mut world, connection) = world(Settings::default());
     let mut block = Block::default();
     block.append(&[9; 100_000]);
-    let whole = Push { opcode: Binary, fin: true, payload: Payload::Whole(&mut block) };
+    let whole = Push { opcode: Binary, fin: true, compress: false, payload: Payload::Whole(&mut block) };
     world.change(connection, |socket| socket.room = 30_000);
     assert_eq!(world.apply(|out| out.apply(connection.fd, Command::Push(whole))), Ok(()));
     assert_eq!(block.capacity(), 0, "what the kernel did not take is kept where it was");
@@ -97,7 +97,7 @@ fn a_large_payload_is_not_copied() {
     world.change(connection, |socket| socket.room = usize::MAX);
     assert_eq!(world.sent(connection), from_server(Binary, true, &[9; 100_000]));
     block.append(&[8; 100_000]);
-    let whole = Push { opcode: Binary, fin: true, payload: Payload::Whole(&mut block) };
+    let whole = Push { opcode: Binary, fin: true, compress: false, payload: Payload::Whole(&mut block) };
     let before = sends(&world, connection);
     assert_eq!(world.apply(|out| out.apply(connection.fd, Command::Push(whole))), Ok(()));
     assert_eq!((block.len(), sends(&world, connection)), (100_000, before + 1), "sent from where it is, in one call");

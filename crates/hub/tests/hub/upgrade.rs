@@ -71,7 +71,7 @@ fn an_own_handshake_looks_at_the_upgrade_header_only() {
                 assert_eq!(out.info(fd).map(|info| info.status), Some(Status::OwnHandshake));
                 assert_eq!(push(out, fd, Opcode::Text, true, b"early"), Err(Refused::NotWebSocket));
                 assert_eq!(answer(out, fd, b"101 in", After::More), Ok(()));
-                assert_eq!(answer(out, fd, b" pieces", After::Upgrade), Ok(()));
+                assert_eq!(answer(out, fd, b" pieces", After::Upgrade(None)), Ok(()));
                 assert_eq!(answer(out, fd, b"again", After::More), Err(Refused::NotWaiting));
                 assert_eq!(push(out, fd, Opcode::Text, true, b"hello"), Ok(()));
             }
@@ -137,7 +137,7 @@ fn only_an_upgrade_request_upgrades() {
     let settings = Settings { requests: true, ..Settings::default() };
     let mut world = World::new(settings, Manner::AtOnce, |fd, seen, out| {
         if let Seen::Request(..) = seen {
-            assert_eq!(answer(out, fd, b"101", After::Upgrade), Err(Refused::NotWebSocket));
+            assert_eq!(answer(out, fd, b"101", After::Upgrade(None)), Err(Refused::NotWebSocket));
             assert_eq!(answer(out, fd, b"200", After::KeepAlive), Ok(()));
         }
     });
@@ -151,7 +151,7 @@ fn an_upgrade_that_is_not_answered_in_time() {
     for (begun, wanted) in [(false, "HTTP/1.1 503 Service Unavailable"), (true, "half an answer")] {
         let mut world = World::new(Settings::default(), Manner::OnDemand, move |fd, seen, out| {
             if let Seen::Upgrade(_) = seen {
-                let _ = answer(out, fd, b"late", After::Upgrade);
+                let _ = answer(out, fd, b"late", After::Upgrade(None));
             }
         });
         let connection = world.open();

@@ -10,8 +10,13 @@ foreach ([0, 1, 2, 9, 10] as $opcode) {
         $packed = Server::pack($payload, $opcode, $flags);
         $copy = $packed;
         $frame = Frame::unpack($packed);
-        // COMPRESS says nothing on the wire, RSV2 and RSV3 are never sent, control frames are whole.
+        // RSV2 and RSV3 are never sent, control frames are whole, only whole messages are compressed.
         $wanted = ($flags & (1 | 4 | 32)) | ($opcode >= 8 ? 1 : 0);
+        $compressed = ($opcode === 1 || $opcode === 2) && ($flags & 7) === 3;
+        $wanted |= $compressed ? 2 : 0;
+        if ((bool) (ord($packed[0]) & 0x40) !== ($compressed || $flags & 4)) {
+            echo "opcode $opcode, flags $flags: RSV1 is wrong\n";
+        }
         if ([$frame->data, $frame->opcode, $frame->flags, $frame->finish, $frame->fd, get_class($frame)]
             !== [$payload, $opcode, $wanted, (bool) ($wanted & 1), 0, Frame::class] || $copy !== $packed) {
             echo "opcode $opcode, flags $flags: ", json_encode($frame), "\n";

@@ -9,6 +9,9 @@ pub const CONTROL_BYTES_MAX: usize = 125;
 /// The longest header: two bytes, a 64-bit length, a masking key.
 pub const HEADER_BYTES_MAX: usize = 14;
 
+/// RSV1 as [`Header::rsv`] has it: with permessage-deflate, the message is compressed (RFC 7692 §6).
+pub const RSV1: u8 = 4;
+
 const FIN: u8 = 0x80;
 const RSV: u8 = 0x70;
 const MASKED: u8 = 0x80;

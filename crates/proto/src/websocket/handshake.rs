@@ -2,6 +2,7 @@
 
 use crate::http::head::{Framing, Head, Version};
 use crate::http::response::Response;
+use crate::websocket::extension::Agreement;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use sha1::{Digest, Sha1};
@@ -119,8 +120,15 @@ pub fn choose_protocol<'a>(head: &Head, supported: impl IntoIterator<Item = &'a 
 
 /// Appends the 101 that accepts `head`, an upgrade request that [`check`] passed.
 ///
-/// `extra` are whole header lines, each with its CRLF, in front of `Server`.
-pub fn encode_acceptance(head: &Head, protocol: Option<&str>, extra: &[u8], out: &mut Vec<u8>) {
+/// `agreement` is what [`extension::negotiate`](crate::websocket::extension::negotiate) made of its offers; `extra` are
+/// whole header lines, each with its CRLF, in front of `Server`.
+pub fn encode_acceptance(
+    head: &Head,
+    protocol: Option<&str>,
+    agreement: Option<&Agreement>,
+    extra: &[u8],
+    out: &mut Vec<u8>,
+) {
     out.extend_from_slice(
         b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ",
     );
@@ -132,6 +140,9 @@ pub fn encode_acceptance(head: &Head, protocol: Option<&str>, extra: &[u8], out:
         out.extend_from_slice(b"\r\n");
     }
     out.extend_from_slice(extra);
+    if let Some(agreement) = agreement {
+        out.extend_from_slice(format!("Sec-WebSocket-Extensions: {agreement}\r\n").as_bytes());
+    }
     out.extend_from_slice(b"Server: wirewool\r\n\r\n");
 }
 
@@ -234,7 +245,7 @@ mod tests {
         let accepted = accept(b"dGhlIHNhbXBsZSBub25jZQ==");
         assert_eq!(std::str::from_utf8(&accepted), Ok("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="));
         let mut out = b"before".to_vec();
-        encode_acceptance(&head(REQUEST), Some("chat"), b"Set-Cookie: a=b\r\n", &mut out);
+        encode_acceptance(&head(REQUEST), Some("chat"), None, b"Set-Cookie: a=b\r\n", &mut out);
         let wanted = "beforeHTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
             Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nSec-WebSocket-Version: 13\r\n\
             Sec-WebSocket-Protocol: chat\r\nSet-Cookie: a=b\r\nServer: wirewool\r\n\r\n";

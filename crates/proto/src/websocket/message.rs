@@ -50,4 +50,6 @@ pub struct Message<'a> {
     pub kind: Kind,
     /// Its bytes.
     pub payload: Payload<'a>,
+    /// It came compressed.
+    pub compressed: bool,
 }

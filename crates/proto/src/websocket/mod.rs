@@ -1,6 +1,8 @@
 //! The WebSocket protocol of RFC 6455, seen from a server.
 
 pub mod close;
+pub mod deflate;
+pub mod extension;
 pub mod frame;
 pub mod handshake;
 pub mod mask;

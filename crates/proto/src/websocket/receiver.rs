@@ -2,7 +2,8 @@
 
 use crate::block::{Block, Pool};
 use crate::websocket::close::Close;
-use crate::websocket::frame::{self, CONTROL_BYTES_MAX, HEADER_BYTES_MAX, Header, Opcode};
+use crate::websocket::deflate::{InflateError, Inflater, Inflaters};
+use crate::websocket::frame::{self, CONTROL_BYTES_MAX, HEADER_BYTES_MAX, Header, Opcode, RSV1};
 use crate::websocket::mask::{self, Key};
 use crate::websocket::message::{Kind, Message, Payload};
 use crate::websocket::utf8::Utf8;
@@ -21,6 +22,26 @@ pub enum Event<'a> {
     Close(&'a [u8]),
 }
 
+/// A loop's spare memory, and the limit of a message.
+#[derive(Debug)]
+pub struct Means<'a> {
+    /// Blocks to put messages together in.
+    pub pool: &'a mut Pool,
+    /// Inflaters for connections that keep none.
+    pub inflaters: &'a mut Inflaters,
+    /// The longest message, fragments added up and decompressed, in bytes.
+    pub message_bytes_max: usize,
+}
+
+/// How a connection's compressed messages are read.
+#[derive(Debug)]
+struct Inflation {
+    /// Messages may refer back to earlier ones: then the inflater is the connection's own.
+    context_takeover: bool,
+    window_bits: u8,
+    own: Option<Inflater>,
+}
+
 /// The receiving half of one WebSocket connection.
 ///
 /// ```text
@@ -33,6 +54,7 @@ pub enum Event<'a> {
 #[derive(Debug, Default)]
 pub struct Receiver {
     partial: Option<Box<Partial>>,
+    inflation: Option<Box<Inflation>>,
 }
 
 /// What is under way: part of a header, of a control frame, or of a message.
@@ -77,24 +99,55 @@ struct Assembly {
     kind: Kind,
     block: Block,
     utf8: Utf8,
+    /// What its frames' payloads add up to so far, as they were declared.
+    declared: u64,
+    /// It is compressed, and this is what reads it.
+    inflater: Option<Inflater>,
 }
 
 impl Assembly {
     /// Takes what was just appended from `start` on: unmasks and checks it.
     fn take_in(&mut self, start: usize, key: Key) -> Result<(), Violation> {
-        let piece = self.block.bytes_from_mut(start);
-        mask::apply(piece, key);
+        mask::apply(self.block.bytes_from_mut(start), key);
+        self.check(start)
+    }
+
+    /// Takes a compressed piece, unmasked; or, if there is none, the message's end.
+    fn inflate(&mut self, piece: Option<&[u8]>, bytes_max: usize) -> Result<(), Violation> {
+        let Some(inflater) = &mut self.inflater else { return Ok(()) };
+        let start = self.block.len();
+        let result = match piece {
+            Some(piece) => inflater.inflate(piece, &mut self.block, bytes_max),
+            None => inflater.finish(&mut self.block, bytes_max),
+        };
+        // What came before the mistake is looked at first: where the bytes were cut must not matter.
+        self.check(start)?;
+        result.map_err(|error| match error {
+            InflateError::TooBig => {
+                Violation::MessageTooBig { announced: bytes_max as u64 + 1, limit: bytes_max as u64 }
+            }
+            InflateError::Corrupt => Violation::Corrupt,
+        })
+    }
+
+    fn check(&mut self, start: usize) -> Result<(), Violation> {
         if self.kind == Kind::Text {
-            self.utf8.push(piece).map_err(|_| Violation::TextNotUtf8)?;
+            self.utf8.push(&self.block.bytes()[start..]).map_err(|_| Violation::TextNotUtf8)?;
         }
         Ok(())
     }
 }
 
 impl Receiver {
+    /// A receiver of messages that may be compressed, with windows of up to this many bits.
+    pub fn inflating(context_takeover: bool, window_bits: u8) -> Receiver {
+        let inflation = Inflation { context_takeover, window_bits, own: None };
+        Receiver { partial: None, inflation: Some(Box::new(inflation)) }
+    }
+
     /// The next event in `input`, and how many bytes it used up. `None`: all was used, more is needed.
     ///
-    /// `message_bytes_max` bounds a message, fragments added up. Call [`Receiver::recycle`] after each event.
+    /// Call [`Receiver::recycle`] after each event.
     ///
     /// # Errors
     /// The first thing that no continuation could make right. The receiver must not be used after that.
@@ -102,12 +155,11 @@ impl Receiver {
     pub fn next<'a>(
         &'a mut self,
         input: &'a mut [u8],
-        message_bytes_max: usize,
-        pool: &mut Pool,
+        means: &mut Means<'_>,
     ) -> Result<Option<(usize, Event<'a>)>, Violation> {
         if self.partial.is_none()
             && let Some(header) = frame::decode(input)?
-            && let Some(end) = whole_frame(&header, input.len(), message_bytes_max)
+            && let Some(end) = whole_frame(&header, input.len(), means.message_bytes_max)
         {
             let key = masking_key(&header)?;
             let payload = &mut input[header.size..end];
@@ -115,9 +167,13 @@ impl Receiver {
             let event = match header.opcode {
                 Opcode::Text => {
                     simdutf8::basic::from_utf8(payload).map_err(|_| Violation::TextNotUtf8)?;
-                    Event::Message(Message { kind: Kind::Text, payload: Payload::Borrowed(payload) })
+                    Event::Message(Message { kind: Kind::Text, payload: Payload::Borrowed(payload), compressed: false })
                 }
-                Opcode::Binary => Event::Message(Message { kind: Kind::Binary, payload: Payload::Borrowed(payload) }),
+                Opcode::Binary => Event::Message(Message {
+                    kind: Kind::Binary,
+                    payload: Payload::Borrowed(payload),
+                    compressed: false,
+                }),
                 Opcode::Ping => Event::Ping(payload),
                 Opcode::Pong => Event::Pong(payload),
                 Opcode::Close => closing(payload)?,
@@ -128,7 +184,7 @@ impl Receiver {
         if input.is_empty() {
             return Ok(None);
         }
-        self.partial.get_or_insert_default().next(input, message_bytes_max, pool)
+        self.partial.get_or_insert_default().next(input, self.inflation.as_deref_mut(), means)
     }
 
     /// Is nothing under way?
@@ -156,7 +212,8 @@ impl Receiver {
             return None;
         }
         let wanted = usize::try_from(frame.remaining).unwrap_or(usize::MAX);
-        Some(partial.message.as_mut()?.block.spare(wanted))
+        let message = partial.message.as_mut().filter(|message| message.inflater.is_none())?;
+        Some(message.block.spare(wanted))
     }
 
     /// Takes the `n` bytes that were read into [`Receiver::direct`].
@@ -180,7 +237,7 @@ impl Receiver {
         }
         let fin = frame.fin;
         partial.frame = None;
-        if fin { partial.whole().map(Some) } else { Ok(None) }
+        if fin { partial.whole(None).map(Some) } else { Ok(None) }
     }
 }
 
@@ -190,22 +247,22 @@ impl Partial {
     fn next<'a>(
         &'a mut self,
         input: &'a mut [u8],
-        message_bytes_max: usize,
-        pool: &mut Pool,
+        mut inflation: Option<&mut Inflation>,
+        means: &mut Means<'_>,
     ) -> Result<Option<(usize, Event<'a>)>, Violation> {
         let mut used = 0;
         loop {
             if self.frame.is_none() {
                 let Some(header) = self.read_header(input, &mut used)? else { return Ok(None) };
-                self.begin(&header, message_bytes_max, pool)?;
+                self.begin(&header, inflation.as_deref_mut(), means)?;
             }
-            let complete = self.read_payload(&mut input[used..], &mut used)?;
+            let complete = self.read_payload(&mut input[used..], &mut used, means.message_bytes_max)?;
             let Some(frame) = self.frame.take_if(|_| complete) else { return Ok(None) };
             if frame.opcode.is_control() {
                 return self.control(frame.opcode).map(|event| Some((used, event)));
             }
             if frame.fin {
-                return self.whole().map(|event| Some((used, event)));
+                return self.whole(Some((inflation, means))).map(|event| Some((used, event)));
             }
         }
     }
@@ -231,27 +288,36 @@ impl Partial {
     }
 
     /// Checks a frame against what is under way (RFC 6455 §5.4) and against the limit.
-    fn begin(&mut self, header: &Header, message_bytes_max: usize, pool: &mut Pool) -> Result<(), Violation> {
-        let key = masking_key(header)?;
+    fn begin(
+        &mut self,
+        header: &Header,
+        inflation: Option<&mut Inflation>,
+        means: &mut Means<'_>,
+    ) -> Result<(), Violation> {
         let kind = match header.opcode {
             Opcode::Text => Some(Kind::Text),
             Opcode::Binary => Some(Kind::Binary),
             _ => None,
         };
+        // RFC 7692 §6: RSV1 says of a message's first frame, and of no other, that the message is compressed.
+        let compressed = header.rsv == RSV1 && kind.is_some() && inflation.is_some();
+        let key = if compressed { header.key.ok_or(Violation::Unmasked)? } else { masking_key(header)? };
         match (&self.message, kind) {
             (Some(_), Some(_)) => return Err(Violation::NotContinued),
             (None, None) if header.opcode == Opcode::Continuation => return Err(Violation::NothingToContinue),
             _ => {}
         }
-        if !header.opcode.is_control() {
-            let so_far = self.message.as_ref().map_or(0, |message| message.block.len() as u64);
-            let announced = so_far.saturating_add(header.len);
-            if announced > message_bytes_max as u64 {
-                return Err(Violation::MessageTooBig { announced, limit: message_bytes_max as u64 });
-            }
-        }
         if let Some(kind) = kind {
-            self.message = Some(Assembly { kind, block: pool.take(), utf8: Utf8::default() });
+            let inflater = inflation.filter(|_| compressed).map(|inflation| inflation.take(means.inflaters));
+            let block = means.pool.take();
+            self.message = Some(Assembly { kind, block, utf8: Utf8::default(), declared: 0, inflater });
+        }
+        if let Some(message) = self.message.as_mut().filter(|_| !header.opcode.is_control()) {
+            message.declared = message.declared.saturating_add(header.len);
+            let limit = means.message_bytes_max as u64;
+            if message.declared > limit {
+                return Err(Violation::MessageTooBig { announced: message.declared, limit });
+            }
         }
         self.control_len = 0;
         self.frame = Some(Frame { fin: header.fin, opcode: header.opcode, key, remaining: header.len });
@@ -259,7 +325,12 @@ impl Partial {
     }
 
     /// Takes as much of the payload as is there; is it complete?
-    fn read_payload(&mut self, input: &mut [u8], used: &mut usize) -> Result<bool, Violation> {
+    fn read_payload(
+        &mut self,
+        input: &mut [u8],
+        used: &mut usize,
+        message_bytes_max: usize,
+    ) -> Result<bool, Violation> {
         let Some(frame) = &mut self.frame else { return Ok(false) };
         let n = usize::try_from(frame.remaining).unwrap_or(usize::MAX).min(input.len());
         let piece = &mut input[..n];
@@ -268,6 +339,9 @@ impl Partial {
             let start = usize::from(self.control_len);
             self.control[start..start + n].copy_from_slice(piece);
             self.control_len += n as u8;
+        } else if let Some(message) = self.message.as_mut().filter(|message| message.inflater.is_some()) {
+            mask::apply(piece, frame.key);
+            message.inflate(Some(piece), message_bytes_max)?;
         } else if let Some(message) = &mut self.message {
             let start = message.block.len();
             message.block.append(piece);
@@ -289,20 +363,48 @@ impl Partial {
         }
     }
 
-    fn whole(&mut self) -> Result<Event<'_>, Violation> {
+    /// The message is complete. `inflation` and `means` are needed if it is compressed.
+    fn whole(&mut self, compression: Option<(Option<&mut Inflation>, &mut Means<'_>)>) -> Result<Event<'_>, Violation> {
         let message = self.message.as_mut().expect("a data frame belongs to a message");
+        let compressed = message.inflater.is_some();
+        if let Some((Some(inflation), means)) = compression {
+            message.inflate(None, means.message_bytes_max)?;
+            if let Some(inflater) = message.inflater.take() {
+                inflation.give(inflater, means.inflaters);
+            }
+        }
         if message.kind == Kind::Text {
             message.utf8.finish().map_err(|_| Violation::TextNotUtf8)?;
         }
         self.done = true;
-        Ok(Event::Message(Message { kind: message.kind, payload: Payload::Whole(&mut message.block) }))
+        Ok(Event::Message(Message { kind: message.kind, payload: Payload::Whole(&mut message.block), compressed }))
+    }
+}
+
+impl Inflation {
+    /// What reads the next message.
+    fn take(&mut self, inflaters: &mut Inflaters) -> Inflater {
+        match self.own.take() {
+            Some(inflater) => inflater,
+            None if self.context_takeover => Inflater::new(self.window_bits),
+            None => inflaters.take(),
+        }
+    }
+
+    /// A message is complete.
+    fn give(&mut self, inflater: Inflater, inflaters: &mut Inflaters) {
+        if self.context_takeover {
+            self.own = Some(inflater);
+        } else {
+            inflaters.give(inflater);
+        }
     }
 }
 
 /// Where the frame ends that begins the input, if all of it is there and it is a message or control frame on its own.
 #[inline]
 fn whole_frame(header: &Header, input_len: usize, message_bytes_max: usize) -> Option<usize> {
-    let fits = header.fin && header.len <= message_bytes_max.max(CONTROL_BYTES_MAX) as u64;
+    let fits = header.fin && header.rsv == 0 && header.len <= message_bytes_max.max(CONTROL_BYTES_MAX) as u64;
     if !fits || ((input_len - header.size) as u64) < header.len {
         return None;
     }
@@ -328,10 +430,11 @@ fn closing(payload: &[u8]) -> Result<Event<'_>, Violation> {
 #[cfg(test)]
 mod tests {
     use crate::block::Pool;
-    use crate::websocket::frame::{Opcode, encode};
+    use crate::websocket::deflate::{Deflater, Inflaters};
+    use crate::websocket::frame::{Opcode, RSV1, encode};
     use crate::websocket::mask;
     use crate::websocket::message::Kind;
-    use crate::websocket::receiver::{Event, Receiver};
+    use crate::websocket::receiver::{Event, Means, Receiver};
     use crate::websocket::violation::Violation;
     use proptest::prelude::{Just, Strategy, any, prop_assert, prop_assert_eq, prop_oneof, proptest};
 
@@ -339,8 +442,12 @@ mod tests {
 
     /// A client's frame.
     fn frame(opcode: Opcode, fin: bool, payload: &[u8]) -> Vec<u8> {
+        frame_rsv(opcode, fin, 0, payload)
+    }
+
+    fn frame_rsv(opcode: Opcode, fin: bool, rsv: u8, payload: &[u8]) -> Vec<u8> {
         let key = [7, 77, 177, 1];
-        let mut bytes = encode(opcode, fin, 0, payload.len(), Some(key)).bytes().to_vec();
+        let mut bytes = encode(opcode, fin, rsv, payload.len(), Some(key)).bytes().to_vec();
         let start = bytes.len();
         bytes.extend_from_slice(payload);
         mask::apply(&mut bytes[start..], key);
@@ -367,7 +474,11 @@ mod tests {
 
     /// All that comes out when the input arrives in these pieces; with `direct`, large rests are read in place.
     fn run(pieces: &[&[u8]], direct: bool) -> Vec<Seen> {
-        let (mut receiver, mut pool, mut all) = (Receiver::default(), Pool::default(), Vec::new());
+        run_with(Receiver::default(), pieces, direct)
+    }
+
+    fn run_with(mut receiver: Receiver, pieces: &[&[u8]], direct: bool) -> Vec<Seen> {
+        let (mut pool, mut inflaters, mut all) = (Pool::default(), Inflaters::default(), Vec::new());
         for piece in pieces {
             let mut piece = piece.to_vec();
             let mut at = 0;
@@ -384,7 +495,8 @@ mod tests {
                     receiver.recycle(&mut pool);
                     continue;
                 }
-                match receiver.next(&mut piece[at..], LIMIT, &mut pool) {
+                let mut means = Means { pool: &mut pool, inflaters: &mut inflaters, message_bytes_max: LIMIT };
+                match receiver.next(&mut piece[at..], &mut means) {
                     Ok(Some((used, event))) => {
                         at += used;
                         let event = seen(&event);
@@ -459,10 +571,89 @@ mod tests {
 
     #[test]
     fn a_length_that_is_only_declared_costs_nothing() {
-        let (mut receiver, mut pool) = (Receiver::default(), Pool::default());
+        let (mut receiver, mut pool, mut inflaters) = (Receiver::default(), Pool::default(), Inflaters::default());
+        let mut means = Means { pool: &mut pool, inflaters: &mut inflaters, message_bytes_max: usize::MAX };
         let mut head = encode(Opcode::Binary, true, 0, 1 << 40, Some([0; 4])).bytes().to_vec();
-        assert!(matches!(receiver.next(&mut head, usize::MAX, &mut pool), Ok(None)));
+        assert!(matches!(receiver.next(&mut head, &mut means), Ok(None)));
         assert_eq!(receiver.direct(1).map(|room| room.len()), Some(crate::block::BLOCK_BYTES_MIN));
+    }
+
+    /// The message, compressed as the first of its connection.
+    fn deflated(message: &[u8]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        Deflater::new(6, 15).deflate(message, &mut bytes);
+        bytes
+    }
+
+    #[test]
+    fn compressed() {
+        use Opcode::{Binary, Close, Continuation, Ping, Text};
+        let text = |bytes: &[u8]| Seen::Message(Kind::Text, bytes.to_vec());
+        let hello = deflated(b"hello");
+        let (one, two) = hello.split_at(3);
+        let too_big = Seen::Broke(Violation::MessageTooBig { announced: 1001, limit: 1000 });
+        let rows: Vec<(Vec<Vec<u8>>, Vec<Seen>)> = vec![
+            (vec![frame_rsv(Text, true, RSV1, &hello)], vec![text(b"hello")]),
+            (
+                vec![frame_rsv(Text, true, RSV1, &hello), frame(Text, true, b"plain")],
+                vec![text(b"hello"), text(b"plain")],
+            ),
+            (
+                vec![frame_rsv(Text, false, RSV1, one), frame(Ping, true, b"p"), frame(Continuation, true, two)],
+                vec![Seen::Ping(b"p".to_vec()), text(b"hello")],
+            ),
+            (vec![frame_rsv(Text, false, RSV1, b""), frame(Continuation, true, &hello)], vec![text(b"hello")]),
+            (vec![frame_rsv(Text, true, RSV1, b"\0")], vec![text(b"")]),
+            (vec![frame_rsv(Text, true, RSV1, b"")], vec![text(b"")]),
+            (vec![frame_rsv(Text, true, RSV1, &deflated(b"ab\xff"))], vec![Seen::Broke(Violation::TextNotUtf8)]),
+            (vec![frame_rsv(Text, true, RSV1, &deflated(b"ab\xc3"))], vec![Seen::Broke(Violation::TextNotUtf8)]),
+            (vec![frame_rsv(Binary, true, RSV1, &[0xff; 9])], vec![Seen::Broke(Violation::Corrupt)]),
+            (
+                vec![frame_rsv(Binary, true, RSV1, &deflated(&[0; 1000]))],
+                vec![Seen::Message(Kind::Binary, vec![0; 1000])],
+            ),
+            (vec![frame_rsv(Binary, true, RSV1, &deflated(&[0; 1001]))], vec![too_big.clone()]),
+            (
+                vec![frame_rsv(Binary, false, RSV1, &[0; 600]), frame(Continuation, true, &[0; 401])],
+                vec![Seen::Broke(Violation::Corrupt)],
+            ),
+            (
+                vec![frame_rsv(Text, false, RSV1, one), frame_rsv(Continuation, true, RSV1, two)],
+                vec![Seen::Broke(Violation::ReservedBits(4))],
+            ),
+            (vec![frame_rsv(Ping, true, RSV1, b"")], vec![Seen::Broke(Violation::ReservedBits(4))]),
+            (vec![frame_rsv(Close, true, RSV1, b"")], vec![Seen::Broke(Violation::ReservedBits(4))]),
+            (vec![frame_rsv(Text, true, 6, &hello)], vec![Seen::Broke(Violation::ReservedBits(6))]),
+            (vec![frame_rsv(Text, true, 2, &hello)], vec![Seen::Broke(Violation::ReservedBits(2))]),
+        ];
+        for (frames, wanted) in rows {
+            let bytes = frames.concat();
+            let single: Vec<&[u8]> = bytes.chunks(1).collect();
+            for takeover in [false, true] {
+                assert_eq!(run_with(Receiver::inflating(takeover, 15), &[&bytes], false), wanted, "{bytes:x?}");
+                assert_eq!(run_with(Receiver::inflating(takeover, 15), &single, false), wanted, "bytewise {bytes:x?}");
+            }
+        }
+    }
+
+    #[test]
+    fn contexts() {
+        let mut deflater = Deflater::new(6, 9);
+        let frames: Vec<Vec<u8>> = (0..5)
+            .map(|_| {
+                let mut bytes = Vec::new();
+                deflater.deflate(b"the same words once more", &mut bytes);
+                frame_rsv(Opcode::Text, true, RSV1, &bytes)
+            })
+            .collect();
+        let message = Seen::Message(Kind::Text, b"the same words once more".to_vec());
+        // A peer's 8 is read with a larger window; so is everything.
+        for bits in [8, 9, 15] {
+            assert_eq!(run_with(Receiver::inflating(true, bits), &[&frames.concat()], false), vec![message.clone(); 5]);
+        }
+        // Without takeover, a reference to an earlier message leads nowhere.
+        let seen = run_with(Receiver::inflating(false, 15), &[&frames.concat()], false);
+        assert_eq!(seen, vec![message, Seen::Broke(Violation::Corrupt)]);
     }
 
     fn any_frame() -> impl Strategy<Value = Vec<u8>> {
@@ -495,6 +686,44 @@ mod tests {
             cuts.sort_unstable();
             let pieces: Vec<&[u8]> = cuts.windows(2).map(|w| &bytes[w[0]..w[1]]).collect();
             prop_assert_eq!(run(&pieces, direct), run(&[&bytes], false));
+        }
+
+        #[test]
+        fn every_split_of_compressed_frames_gives_the_same(
+            messages in proptest::collection::vec((any::<bool>(), "[a-dé€]{1,300}", 0u8..4), 1..5),
+            noise: Option<(u16, u8)>,
+            cuts: Vec<u16>,
+            takeover: bool,
+        ) {
+            let mut deflater = Deflater::new(3, 15);
+            let mut bytes = Vec::new();
+            for (compress, text, fragments) in messages {
+                let mut payload = Vec::new();
+                if compress {
+                    deflater.deflate(text.as_bytes(), &mut payload);
+                    if !takeover {
+                        deflater.reset();
+                    }
+                } else {
+                    payload = text.into_bytes();
+                }
+                let size = payload.len() / (usize::from(fragments) + 1) + 1;
+                let count = payload.chunks(size).count();
+                for (i, piece) in payload.chunks(size).enumerate() {
+                    let (opcode, rsv) = if i == 0 { (Opcode::Text, if compress { RSV1 } else { 0 }) } else { (Opcode::Continuation, 0) };
+                    bytes.extend(frame_rsv(opcode, i + 1 == count, rsv, piece));
+                }
+            }
+            if let Some((at, byte)) = noise {
+                let at = usize::from(at) % bytes.len();
+                bytes[at] = byte;
+            }
+            let mut cuts: Vec<usize> = cuts.iter().map(|cut| usize::from(*cut) % bytes.len()).collect();
+            cuts.extend([0, bytes.len()]);
+            cuts.sort_unstable();
+            let pieces: Vec<&[u8]> = cuts.windows(2).map(|w| &bytes[w[0]..w[1]]).collect();
+            let whole = run_with(Receiver::inflating(takeover, 15), &[&bytes], false);
+            prop_assert_eq!(run_with(Receiver::inflating(takeover, 15), &pieces, true), whole);
         }
 
         #[test]

@@ -41,6 +41,9 @@ pub enum Violation {
     /// RFC 6455 §8.1.
     #[error("text that is not UTF-8")]
     TextNotUtf8,
+    /// RFC 7692 §7.2.2.
+    #[error("a compressed message that cannot be decompressed")]
+    Corrupt,
     /// RFC 6455 §5.5.1 and §8.1.
     #[error("a close reason that is not UTF-8")]
     ReasonNotUtf8,
@@ -58,7 +61,7 @@ impl Violation {
     /// The code of the close frame that fails the connection (RFC 6455 §7.4.1).
     pub fn close_code(self) -> CloseCode {
         match self {
-            Violation::TextNotUtf8 | Violation::ReasonNotUtf8 => CloseCode::INVALID_PAYLOAD,
+            Violation::TextNotUtf8 | Violation::ReasonNotUtf8 | Violation::Corrupt => CloseCode::INVALID_PAYLOAD,
             Violation::MessageTooBig { .. } => CloseCode::MESSAGE_TOO_BIG,
             _ => CloseCode::PROTOCOL_ERROR,
         }

@@ -1,0 +1,28 @@
+//! What each fuzz target does with its bytes, as plain functions: any toolchain can replay an input.
+//!
+//! A body takes what it has to choose (limits, settings, where to cut) from the front of its input.
+#![forbid(unsafe_code)]
+#![allow(clippy::missing_panics_doc, reason = "to panic when something is wrong is what a body is for")]
+
+pub mod choices;
+pub mod compression;
+pub mod frames;
+pub mod http;
+pub mod round_trip;
+pub mod text;
+
+/// A target's body.
+pub type Body = fn(&[u8]);
+
+/// All targets: the name of its file in `fuzz_targets` and of its folder in `seeds`, and its body.
+pub const TARGETS: [(&str, Body); 9] = [
+    ("request_head", http::request_head),
+    ("request_body", http::request_body),
+    ("handshake", http::handshake),
+    ("frame_header", frames::frame_header),
+    ("receiver", frames::receiver),
+    ("inflate", compression::inflate),
+    ("close_payload", text::close_payload),
+    ("utf8", text::utf8),
+    ("round_trip", round_trip::round_trip),
+];

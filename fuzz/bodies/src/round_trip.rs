@@ -1,0 +1,94 @@
+//! What one side sends, however it sends it, is what the other receives.
+
+use crate::choices::{Choices, Cuts};
+use crate::frames::{Bits, Reader, Seen, append_frame};
+use wirewool_proto::websocket::deflate::Deflater;
+use wirewool_proto::websocket::extension::{WINDOW_BITS_MAX, WINDOW_BITS_MIN};
+use wirewool_proto::websocket::frame::{Opcode, RSV1};
+use wirewool_proto::websocket::message::Kind;
+use wirewool_proto::websocket::sender::{Admission, Sequence};
+
+/// The longest message here, in bytes.
+const MESSAGE_BYTES_MAX: usize = 1 << 20;
+
+/// With so many bytes an input has sent enough.
+const STREAM_BYTES: usize = 16 << 10;
+
+/// Messages with random settings on both ends (takeover, window, level), in random fragments with pings between them,
+/// under random masks.
+pub fn round_trip(data: &[u8]) {
+    let mut choices = Choices::new(data);
+    let bits = choices.within(WINDOW_BITS_MIN..=WINDOW_BITS_MAX);
+    let agreed_bits = choices.within(bits..=WINDOW_BITS_MAX);
+    let takeover = choices.flag();
+    let level = choices.within(1..=9);
+    let direct_bytes_min = choices.flag().then_some(usize::from(choices.byte()));
+    let mut cuts = Cuts::new(choices.byte());
+    let mut sender = Sender {
+        takeover,
+        deflater: Deflater::new(level, bits),
+        sequence: Sequence::Between,
+        stream: Vec::new(),
+        sent: Vec::new(),
+    };
+    while !choices.is_empty() && sender.stream.len() < STREAM_BYTES {
+        sender.send(&mut choices, &mut cuts);
+    }
+    let reader = Reader { inflating: Some((takeover, agreed_bits)), bytes_max: MESSAGE_BYTES_MAX, direct_bytes_min };
+    assert_eq!(reader.read(&[&sender.stream]), sender.sent, "in one piece");
+    assert_eq!(reader.read(&cuts.pieces(&sender.stream)), sender.sent, "cut");
+}
+
+/// A sender, and what the receiver must see of what it sent.
+struct Sender {
+    takeover: bool,
+    deflater: Deflater,
+    sequence: Sequence,
+    stream: Vec<u8>,
+    sent: Vec<Seen>,
+}
+
+impl Sender {
+    /// Sends one message that the choices describe.
+    fn send(&mut self, choices: &mut Choices<'_>, cuts: &mut Cuts) {
+        let kind = if choices.flag() { Kind::Binary } else { Kind::Text };
+        let (compressed, whole, pings) = (choices.flag(), choices.flag(), choices.flag());
+        let forgets = choices.flag();
+        let repeat = usize::from(choices.one_of(&[1u16, 2, 30, 500]));
+        let bytes = choices.some().repeat(repeat);
+        let payload = match kind {
+            Kind::Text => String::from_utf8_lossy(&bytes).into_owned().into_bytes(),
+            Kind::Binary => bytes,
+        };
+        let compressed = compressed && !payload.is_empty();
+        let wire = if compressed { self.deflate(&payload, forgets) } else { payload.clone() };
+        let fragments = if whole || wire.is_empty() { vec![&wire[..]] } else { cuts.pieces(&wire) };
+        let last = fragments.len() - 1;
+        for (number, fragment) in fragments.into_iter().enumerate() {
+            let opcode = if number == 0 { kind.opcode() } else { Opcode::Continuation };
+            let rsv = if compressed && number == 0 { RSV1 } else { 0 };
+            self.frame(opcode, number == last, rsv, fragment, cuts);
+            if pings && number < last && number < 3 {
+                self.frame(Opcode::Ping, true, 0, &[number as u8], cuts);
+                self.sent.push(Seen::Ping(vec![number as u8]));
+            }
+        }
+        self.sent.push(Seen::Message { kind, payload, compressed });
+    }
+
+    fn frame(&mut self, opcode: Opcode, fin: bool, rsv: u8, payload: &[u8], cuts: &mut Cuts) {
+        assert_eq!(self.sequence.admit(opcode, fin), Ok(Admission::Now));
+        let key = std::array::from_fn(|_| cuts.length(256) as u8);
+        append_frame(opcode, Bits { fin, rsv, key: Some(key) }, payload, &mut self.stream);
+    }
+
+    /// With a context that is kept, to forget it is the sender's right; without one it is its duty.
+    fn deflate(&mut self, payload: &[u8], forgets: bool) -> Vec<u8> {
+        if forgets || !self.takeover {
+            self.deflater.reset();
+        }
+        let mut bytes = Vec::new();
+        self.deflater.deflate(payload, &mut bytes);
+        bytes
+    }
+}
