@@ -1,8 +1,10 @@
 # `make help` lists the targets.
 
 PORT ?= 9501
+SECONDS ?= 10
 TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
 PYTEST := .venv/bin/pytest tests
+AUTOBAHN = .venv-autobahn/bin/python tests/autobahn/run.py --logs $(TARGET)/autobahn
 
 # Where the tests find the two servers.
 export WIREWOOL_ECHO := $(TARGET)/release/examples/echo
@@ -10,7 +12,7 @@ export WIREWOOL_EXT := $(abspath build/wirewool.so)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: run ext test lint idle clean help servers install-build install-test
+.PHONY: run ext test autobahn autobahn-ci fuzz lint idle clean help servers install-build install-test install-autobahn
 
 run: ext ## Builds the extension and starts the chat example (PORT=9501).
 	exec php -d extension=build/wirewool.so examples/chat/server.php $(PORT)
@@ -26,6 +28,15 @@ test: install-build install-test ## Runs all tests: Rust's, PHP's (phpt), and th
 	$(MAKE) --no-print-directory servers
 	$(PYTEST)
 
+autobahn: install-autobahn servers ## Runs the Autobahn test suite, all 517 cases, against both servers (ten minutes).
+	$(AUTOBAHN) all
+
+autobahn-ci: install-autobahn servers ## Runs its 385 quick cases (under a minute).
+	$(AUTOBAHN) ci
+
+fuzz: install-build ## Fuzzes each decoder (SECONDS=10 each), if there is a nightly Rust.
+	scripts/fuzz.sh $(SECONDS) $(TARGET)
+
 lint: install-build ## Checks the format, clippy's lints and the dependencies' licences and sources.
 	scripts/install-lint.sh
 	cargo fmt --all -- --check
@@ -37,10 +48,10 @@ idle: install-build install-test servers ## Prints the memory that one of 10,000
 
 clean: ## Removes everything that was built or installed here.
 	cargo clean
-	rm -rf build .venv tests/node_modules
+	rm -rf build .venv .venv-autobahn tests/node_modules
 
 help: ## Lists the targets.
-	@sed -n 's/^\([a-z]*\):.*## /make \1 \t/p' Makefile | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## /make \1 \t/p' Makefile | expand -t 18
 
 servers: ext
 	cargo build --release --examples
@@ -50,3 +61,6 @@ install-build:
 
 install-test:
 	@scripts/install-test.sh
+
+install-autobahn:
+	@scripts/install-autobahn.sh
