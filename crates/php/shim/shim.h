@@ -122,7 +122,5 @@ extern bool ww_process_title(zend_string *title);                               
 
 extern zend_module_entry *ww_module(void);
 
-#include "wirewool_arginfo.h"
-
 #pragma GCC visibility pop
 #endif
