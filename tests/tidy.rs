@@ -35,13 +35,14 @@ const SEED_SCRIPTS: [&str; 12] = [
 ];
 
 /// Each file of crates/proto that reads what a peer sent, and the fuzz target that tries it.
-const DECODERS: [(&str, &str); 14] = [
+const DECODERS: [(&str, &str); 15] = [
     ("http/body", "request_body"),
     ("http/grammar", "request_head"),
     ("http/head", "request_head"),
     ("http/request", "request_head"),
     ("websocket/close", "close_payload"),
     ("websocket/deflate", "inflate"),
+    ("websocket/deflation", "round_trip"),
     ("websocket/extension", "handshake"),
     ("websocket/frame", "frame_header"),
     ("websocket/handshake", "handshake"),

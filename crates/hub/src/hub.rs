@@ -13,6 +13,7 @@ use crate::time::Moment;
 use crate::wire::Wire;
 use wirewool_proto::http::response::Response;
 use wirewool_proto::websocket::receiver::Receiver;
+use wirewool_proto::websocket::role::Role;
 use wirewool_proto::websocket::{close, frame};
 
 /// The receiving half of a connection.
@@ -322,7 +323,10 @@ impl Hub {
         }
         sending.reply = Reply::None;
         let websocket = sending.status == Status::Active;
-        let receiver = sending.deflation.as_ref().map_or_else(Receiver::default, |deflation| deflation.receiver());
+        let receiver = match &sending.deflation {
+            Some(deflation) => deflation.receiver(),
+            None => Receiver::new(Role::Server),
+        };
         let next = if websocket { Receiving::WebSocket(receiver) } else { Receiving::Http(None) };
         let before = std::mem::replace(&mut self.receiving[row as usize], next);
         let verdict = match before {

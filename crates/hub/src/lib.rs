@@ -10,7 +10,6 @@
 mod closing;
 pub mod command;
 pub mod deadlines;
-mod deflation;
 mod directory;
 pub mod event;
 pub mod fd;

@@ -2,7 +2,6 @@
 
 use crate::command::{After, Command, Info, Outlet, Push, Refused};
 use crate::deadlines::{Deadlines, Wait};
-use crate::deflation::{Deflaters, Deflation, growth_max};
 use crate::directory::Directory;
 use crate::event::Status;
 use crate::fd::{Fd, Place};
@@ -12,8 +11,11 @@ use crate::settings::Settings;
 use crate::time::Moment;
 use crate::wire::Wire;
 use wirewool_proto::websocket::close;
+use wirewool_proto::websocket::deflate::growth_max;
+use wirewool_proto::websocket::deflation::{Deflaters, Deflation};
 use wirewool_proto::websocket::frame::{self, CONTROL_BYTES_MAX, Encoded, HEADER_BYTES_MAX, Opcode};
 use wirewool_proto::websocket::message::Payload;
+use wirewool_proto::websocket::role::Role;
 use wirewool_proto::websocket::sender::{Admission, Sequence};
 
 /// The size from which a payload is sent from where it is, instead of through a copy.
@@ -263,7 +265,7 @@ impl Outbound {
             After::Close => self.close(row, true, wire),
             After::Upgrade(agreement) => {
                 sending.status = Status::Active;
-                sending.deflation = agreement.map(|agreement| Box::new(Deflation::new(&agreement)));
+                sending.deflation = agreement.map(|agreement| Box::new(Deflation::new(Role::Server, &agreement)));
                 sending.fd.into_iter().for_each(|fd| wire.established(fd));
                 self.deadlines.clear(row);
                 self.given(row);

@@ -1,12 +1,12 @@
 //! One connection's sending half.
 
-use crate::deflation::Deflation;
 use crate::event::Status;
 use crate::fd::{Fd, Place};
 use crate::outbox::Outbox;
 use crate::settings::DISCARD_BYTES_MAX;
 use crate::time::Moment;
 use crate::wire::Interest;
+use wirewool_proto::websocket::deflation::Deflation;
 use wirewool_proto::websocket::sender::Sequence;
 
 /// The life of a connection, seen from its sending half.

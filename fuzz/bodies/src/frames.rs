@@ -8,6 +8,7 @@ use wirewool_proto::websocket::frame::{CONTROL_BYTES_MAX, HEADER_BYTES_MAX, Opco
 use wirewool_proto::websocket::mask::{self, Key};
 use wirewool_proto::websocket::message::{Kind, Payload};
 use wirewool_proto::websocket::receiver::{Event, Means, Receiver};
+use wirewool_proto::websocket::role::Role;
 use wirewool_proto::websocket::violation::Violation;
 
 /// A decoded header encodes to the bytes it came from; a beginning of it needs more; a mistake stays one.
@@ -34,15 +35,17 @@ pub fn frame_header(data: &[u8]) {
 }
 
 /// The same events, and the same mistake at the end of them, however the bytes are cut and whether or not they are read
-/// straight into their message; nothing beyond the limit.
+/// straight into their message, on either side; nothing beyond the limit.
 pub fn receiver(data: &[u8]) {
     let mut choices = Choices::new(data);
-    let inflating = choices.flag().then(|| (choices.flag(), choices.within(8..=15)));
+    let sides = choices.byte();
+    let role = if sides & 2 == 0 { Role::Server } else { Role::Client };
+    let inflating = (sides & 1 == 1).then(|| (choices.flag(), choices.within(8..=15)));
     let (raw, bytes_max) = (choices.flag(), choices.one_of(&[1000, 0, 130, 1 << 16, 1 << 20]));
     let least = usize::from(choices.byte());
     let mut cuts = Cuts::new(choices.byte());
-    let stream = if raw { choices.rest().to_vec() } else { frames(choices) };
-    let reader = Reader { inflating, bytes_max, direct_bytes_min: None };
+    let stream = if raw { choices.rest().to_vec() } else { frames(role, choices) };
+    let reader = Reader { role, inflating, bytes_max, direct_bytes_min: None };
     let direct = Reader { direct_bytes_min: Some(least), ..reader };
     let whole = reader.read(&[&stream]);
     let pieces = cuts.pieces(&stream);
@@ -51,13 +54,14 @@ pub fn receiver(data: &[u8]) {
     assert_eq!(direct.read(&pieces), whole, "cut, with direct reads");
 }
 
-/// The frames that the choices describe, most of them legal.
-fn frames(mut choices: Choices<'_>) -> Vec<u8> {
+/// The frames that the choices describe, most of them legal for this receiver.
+fn frames(role: Role, mut choices: Choices<'_>) -> Vec<u8> {
     use Opcode::{Binary, Close, Continuation, Ping, Pong, Text};
     let mut stream = Vec::new();
     while !choices.is_empty() {
         let opcode = choices.one_of(&[Text, Binary, Continuation, Ping, Pong, Close]);
-        let (fin, rsv, masked) = (choices.flag(), choices.one_of(&[0, 4, 0, 4, 2]), choices.byte() != 255);
+        let (fin, rsv, as_it_must) = (choices.flag(), choices.one_of(&[0, 4, 0, 4, 2]), choices.byte() != 255);
+        let masked = as_it_must == (role == Role::Server);
         let payload = choices.some().repeat(usize::from(choices.one_of(&[1u8, 1, 2, 9, 200])));
         let key = [choices.byte(), choices.byte(), 0, 3];
         append_frame(opcode, Bits { fin, rsv, key: masked.then_some(key) }, &payload, &mut stream);
@@ -95,6 +99,7 @@ pub(crate) enum Seen {
 /// A way to read a stream.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Reader {
+    pub(crate) role: Role,
     /// Context takeover and window bits, if messages may be compressed.
     pub(crate) inflating: Option<(bool, u8)>,
     pub(crate) bytes_max: usize,
@@ -105,10 +110,10 @@ pub(crate) struct Reader {
 impl Reader {
     /// All events up to a close frame or a mistake.
     pub(crate) fn read(self, pieces: &[&[u8]]) -> Vec<Seen> {
-        let mut receiver = match self.inflating {
-            Some((takeover, window_bits)) => Receiver::inflating(takeover, window_bits),
-            None => Receiver::default(),
-        };
+        let mut receiver = Receiver::new(self.role);
+        if let Some((takeover, window_bits)) = self.inflating {
+            receiver = receiver.inflating(takeover, window_bits);
+        }
         let (mut pool, mut inflaters, mut all) = (Pool::default(), Inflaters::default(), Vec::new());
         for piece in pieces {
             let mut piece = piece.to_vec();

@@ -6,6 +6,7 @@ use wirewool_proto::websocket::deflate::Deflater;
 use wirewool_proto::websocket::extension::{WINDOW_BITS_MAX, WINDOW_BITS_MIN};
 use wirewool_proto::websocket::frame::{Opcode, RSV1};
 use wirewool_proto::websocket::message::Kind;
+use wirewool_proto::websocket::role::Role;
 use wirewool_proto::websocket::sender::{Admission, Sequence};
 
 /// The longest message here, in bytes.
@@ -34,7 +35,8 @@ pub fn round_trip(data: &[u8]) {
     while !choices.is_empty() && sender.stream.len() < STREAM_BYTES {
         sender.send(&mut choices, &mut cuts);
     }
-    let reader = Reader { inflating: Some((takeover, agreed_bits)), bytes_max: MESSAGE_BYTES_MAX, direct_bytes_min };
+    let inflating = Some((takeover, agreed_bits));
+    let reader = Reader { role: Role::Server, inflating, bytes_max: MESSAGE_BYTES_MAX, direct_bytes_min };
     assert_eq!(reader.read(&[&sender.stream]), sender.sent, "in one piece");
     assert_eq!(reader.read(&cuts.pieces(&sender.stream)), sender.sent, "cut");
 }

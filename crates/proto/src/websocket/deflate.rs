@@ -18,6 +18,11 @@ const LAST_BLOCKS_MAX: u32 = 64;
 /// How many idle inflaters a loop keeps.
 const INFLATERS_MAX: usize = 8;
 
+/// The most that compressing may add to a payload, in bytes: a stored block's header for each 16 KiB, and the flush.
+pub fn growth_max(len: usize) -> usize {
+    len / (16 << 10) * 5 + 32
+}
+
 /// Compresses messages.
 pub struct Deflater {
     stream: Compress,

@@ -2,6 +2,7 @@
 
 pub mod close;
 pub mod deflate;
+pub mod deflation;
 pub mod extension;
 pub mod frame;
 pub mod handshake;

@@ -1,4 +1,4 @@
-//! Turns the bytes of one client into messages and control frames, in order (RFC 6455 §5, §8.1).
+//! Turns the bytes of one peer into messages and control frames, in order (RFC 6455 §5, §8.1).
 
 use crate::block::{Block, Pool};
 use crate::websocket::close::Close;
@@ -6,10 +6,11 @@ use crate::websocket::deflate::{InflateError, Inflater, Inflaters};
 use crate::websocket::frame::{self, CONTROL_BYTES_MAX, HEADER_BYTES_MAX, Header, Opcode, RSV1};
 use crate::websocket::mask::{self, Key};
 use crate::websocket::message::{Kind, Message, Payload};
+use crate::websocket::role::Role;
 use crate::websocket::utf8::Utf8;
 use crate::websocket::violation::Violation;
 
-/// What a client sent.
+/// What a peer sent.
 #[derive(Debug)]
 pub enum Event<'a> {
     /// A whole message.
@@ -51,8 +52,9 @@ struct Inflation {
 /// ```
 ///
 /// An idle connection owns no buffer.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Receiver {
+    role: Role,
     partial: Option<Box<Partial>>,
     inflation: Option<Box<Inflation>>,
 }
@@ -89,7 +91,7 @@ impl Default for Partial {
 struct Frame {
     fin: bool,
     opcode: Opcode,
-    key: Key,
+    key: Option<Key>,
     remaining: u64,
 }
 
@@ -107,8 +109,8 @@ struct Assembly {
 
 impl Assembly {
     /// Takes what was just appended from `start` on: unmasks and checks it.
-    fn take_in(&mut self, start: usize, key: Key) -> Result<(), Violation> {
-        mask::apply(self.block.bytes_from_mut(start), key);
+    fn take_in(&mut self, start: usize, key: Option<Key>) -> Result<(), Violation> {
+        unmask(self.block.bytes_from_mut(start), key);
         self.check(start)
     }
 
@@ -139,10 +141,16 @@ impl Assembly {
 }
 
 impl Receiver {
-    /// A receiver of messages that may be compressed, with windows of up to this many bits.
-    pub fn inflating(context_takeover: bool, window_bits: u8) -> Receiver {
-        let inflation = Inflation { context_takeover, window_bits, own: None };
-        Receiver { partial: None, inflation: Some(Box::new(inflation)) }
+    /// The receiver of this side: a server's peer masks its frames, a client's does not.
+    pub fn new(role: Role) -> Receiver {
+        Receiver { role, partial: None, inflation: None }
+    }
+
+    /// It also takes messages that are compressed, with windows of up to this many bits.
+    #[must_use]
+    pub fn inflating(mut self, context_takeover: bool, window_bits: u8) -> Receiver {
+        self.inflation = Some(Box::new(Inflation { context_takeover, window_bits, own: None }));
+        self
     }
 
     /// The next event in `input`, and how many bytes it used up. `None`: all was used, more is needed.
@@ -161,9 +169,9 @@ impl Receiver {
             && let Some(header) = frame::decode(input)?
             && let Some(end) = whole_frame(&header, input.len(), means.message_bytes_max)
         {
-            let key = masking_key(&header)?;
+            let key = self.role.masking_key(&header)?;
             let payload = &mut input[header.size..end];
-            mask::apply(payload, key);
+            unmask(payload, key);
             let event = match header.opcode {
                 Opcode::Text => {
                     simdutf8::basic::from_utf8(payload).map_err(|_| Violation::TextNotUtf8)?;
@@ -184,7 +192,7 @@ impl Receiver {
         if input.is_empty() {
             return Ok(None);
         }
-        self.partial.get_or_insert_default().next(input, self.inflation.as_deref_mut(), means)
+        self.partial.get_or_insert_default().next(self.role, input, self.inflation.as_deref_mut(), means)
     }
 
     /// Is nothing under way?
@@ -230,7 +238,7 @@ impl Receiver {
         let start = message.block.len();
         message.block.fill(n);
         message.take_in(start, frame.key)?;
-        frame.key = mask::rotate(frame.key, n);
+        frame.key = frame.key.map(|key| mask::rotate(key, n));
         frame.remaining -= n as u64;
         if frame.remaining > 0 {
             return Ok(None);
@@ -246,6 +254,7 @@ impl Partial {
     #[inline(never)]
     fn next<'a>(
         &'a mut self,
+        role: Role,
         input: &'a mut [u8],
         mut inflation: Option<&mut Inflation>,
         means: &mut Means<'_>,
@@ -254,7 +263,7 @@ impl Partial {
         loop {
             if self.frame.is_none() {
                 let Some(header) = self.read_header(input, &mut used)? else { return Ok(None) };
-                self.begin(&header, inflation.as_deref_mut(), means)?;
+                self.begin(role, &header, inflation.as_deref_mut(), means)?;
             }
             let complete = self.read_payload(&mut input[used..], &mut used, means.message_bytes_max)?;
             let Some(frame) = self.frame.take_if(|_| complete) else { return Ok(None) };
@@ -290,6 +299,7 @@ impl Partial {
     /// Checks a frame against what is under way (RFC 6455 §5.4) and against the limit.
     fn begin(
         &mut self,
+        role: Role,
         header: &Header,
         inflation: Option<&mut Inflation>,
         means: &mut Means<'_>,
@@ -301,7 +311,10 @@ impl Partial {
         };
         // RFC 7692 §6: RSV1 says of a message's first frame, and of no other, that the message is compressed.
         let compressed = header.rsv == RSV1 && kind.is_some() && inflation.is_some();
-        let key = if compressed { header.key.ok_or(Violation::Unmasked)? } else { masking_key(header)? };
+        if header.rsv != 0 && !compressed {
+            return Err(Violation::ReservedBits(header.rsv));
+        }
+        let key = role.masking_key(header)?;
         match (&self.message, kind) {
             (Some(_), Some(_)) => return Err(Violation::NotContinued),
             (None, None) if header.opcode == Opcode::Continuation => return Err(Violation::NothingToContinue),
@@ -335,19 +348,19 @@ impl Partial {
         let n = usize::try_from(frame.remaining).unwrap_or(usize::MAX).min(input.len());
         let piece = &mut input[..n];
         if frame.opcode.is_control() {
-            mask::apply(piece, frame.key);
+            unmask(piece, frame.key);
             let start = usize::from(self.control_len);
             self.control[start..start + n].copy_from_slice(piece);
             self.control_len += n as u8;
         } else if let Some(message) = self.message.as_mut().filter(|message| message.inflater.is_some()) {
-            mask::apply(piece, frame.key);
+            unmask(piece, frame.key);
             message.inflate(Some(piece), message_bytes_max)?;
         } else if let Some(message) = &mut self.message {
             let start = message.block.len();
             message.block.append(piece);
             message.take_in(start, frame.key)?;
         }
-        frame.key = mask::rotate(frame.key, n);
+        frame.key = frame.key.map(|key| mask::rotate(key, n));
         frame.remaining -= n as u64;
         *used += n;
         Ok(frame.remaining == 0)
@@ -412,13 +425,24 @@ fn whole_frame(header: &Header, input_len: usize, message_bytes_max: usize) -> O
     (!too_big).then_some(header.size + header.len as usize)
 }
 
-/// The masking key; a client's frame has one, and no reserved bit set (RFC 6455 §5.1, §5.2).
-#[inline]
-fn masking_key(header: &Header) -> Result<Key, Violation> {
-    if header.rsv != 0 {
-        return Err(Violation::ReservedBits(header.rsv));
+impl Role {
+    /// The masking key of a frame that this side received (RFC 6455 §5.1): "a server MUST close the connection upon
+    /// receiving a frame that is not masked", "a client MUST close a connection if it detects a masked frame".
+    #[inline]
+    fn masking_key(self, header: &Header) -> Result<Option<Key>, Violation> {
+        match (self, header.key) {
+            (Role::Server, None) => Err(Violation::Unmasked),
+            (Role::Client, Some(_)) => Err(Violation::Masked),
+            (_, key) => Ok(key),
+        }
     }
-    header.key.ok_or(Violation::Unmasked)
+}
+
+#[inline]
+fn unmask(payload: &mut [u8], key: Option<Key>) {
+    if let Some(key) = key {
+        mask::apply(payload, key);
+    }
 }
 
 /// A close frame whose payload is legal.
@@ -435,6 +459,7 @@ mod tests {
     use crate::websocket::mask;
     use crate::websocket::message::Kind;
     use crate::websocket::receiver::{Event, Means, Receiver};
+    use crate::websocket::role::Role;
     use crate::websocket::violation::Violation;
     use proptest::prelude::{Just, Strategy, any, prop_assert, prop_assert_eq, prop_oneof, proptest};
 
@@ -446,12 +471,27 @@ mod tests {
     }
 
     fn frame_rsv(opcode: Opcode, fin: bool, rsv: u8, payload: &[u8]) -> Vec<u8> {
-        let key = [7, 77, 177, 1];
-        let mut bytes = encode(opcode, fin, rsv, payload.len(), Some(key)).bytes().to_vec();
-        let start = bytes.len();
-        bytes.extend_from_slice(payload);
-        mask::apply(&mut bytes[start..], key);
-        bytes
+        Frame { opcode, fin, rsv, payload: payload.to_vec() }.to(Role::Server)
+    }
+
+    #[derive(Debug, Clone)]
+    struct Frame {
+        opcode: Opcode,
+        fin: bool,
+        rsv: u8,
+        payload: Vec<u8>,
+    }
+
+    impl Frame {
+        /// Its bytes on the way to this side.
+        fn to(&self, receiver: Role) -> Vec<u8> {
+            let key = (receiver == Role::Server).then_some([7, 77, 177, 1]);
+            let mut bytes = encode(self.opcode, self.fin, self.rsv, self.payload.len(), key).bytes().to_vec();
+            let start = bytes.len();
+            bytes.extend_from_slice(&self.payload);
+            key.into_iter().for_each(|key| mask::apply(&mut bytes[start..], key));
+            bytes
+        }
     }
 
     #[derive(Debug, PartialEq, Eq, Clone)]
@@ -474,7 +514,7 @@ mod tests {
 
     /// All that comes out when the input arrives in these pieces; with `direct`, large rests are read in place.
     fn run(pieces: &[&[u8]], direct: bool) -> Vec<Seen> {
-        run_with(Receiver::default(), pieces, direct)
+        run_with(Receiver::new(Role::Server), pieces, direct)
     }
 
     fn run_with(mut receiver: Receiver, pieces: &[&[u8]], direct: bool) -> Vec<Seen> {
@@ -571,7 +611,8 @@ mod tests {
 
     #[test]
     fn a_length_that_is_only_declared_costs_nothing() {
-        let (mut receiver, mut pool, mut inflaters) = (Receiver::default(), Pool::default(), Inflaters::default());
+        let (mut receiver, mut pool, mut inflaters) =
+            (Receiver::new(Role::Server), Pool::default(), Inflaters::default());
         let mut means = Means { pool: &mut pool, inflaters: &mut inflaters, message_bytes_max: usize::MAX };
         let mut head = encode(Opcode::Binary, true, 0, 1 << 40, Some([0; 4])).bytes().to_vec();
         assert!(matches!(receiver.next(&mut head, &mut means), Ok(None)));
@@ -583,6 +624,30 @@ mod tests {
         let mut bytes = Vec::new();
         Deflater::new(6, 15).deflate(message, &mut bytes);
         bytes
+    }
+
+    fn inflating(takeover: bool, bits: u8) -> Receiver {
+        Receiver::new(Role::Server).inflating(takeover, bits)
+    }
+
+    #[test]
+    fn who_masks() {
+        let frame = Frame { opcode: Opcode::Text, fin: true, rsv: 0, payload: b"hello".to_vec() };
+        let text = vec![Seen::Message(Kind::Text, b"hello".to_vec())];
+        let rows = [
+            (Role::Server, frame.to(Role::Server), text.clone()),
+            (Role::Server, frame.to(Role::Client), vec![Seen::Broke(Violation::Unmasked)]),
+            (Role::Client, frame.to(Role::Client), text),
+            (Role::Client, frame.to(Role::Server), vec![Seen::Broke(Violation::Masked)]),
+            // A key of zeros is a key.
+            (Role::Client, vec![0x81, 0x81, 0, 0, 0, 0, b'x'], vec![Seen::Broke(Violation::Masked)]),
+            (Role::Client, vec![0x80, 0x81, 0, 0, 0, 0, b'x'], vec![Seen::Broke(Violation::Masked)]),
+        ];
+        for (role, bytes, wanted) in rows {
+            assert_eq!(run_with(Receiver::new(role), &[&bytes], false), wanted, "{role:?} {bytes:x?}");
+            let single: Vec<&[u8]> = bytes.chunks(1).collect();
+            assert_eq!(run_with(Receiver::new(role), &single, true), wanted, "{role:?} bytewise {bytes:x?}");
+        }
     }
 
     #[test]
@@ -630,8 +695,8 @@ mod tests {
             let bytes = frames.concat();
             let single: Vec<&[u8]> = bytes.chunks(1).collect();
             for takeover in [false, true] {
-                assert_eq!(run_with(Receiver::inflating(takeover, 15), &[&bytes], false), wanted, "{bytes:x?}");
-                assert_eq!(run_with(Receiver::inflating(takeover, 15), &single, false), wanted, "bytewise {bytes:x?}");
+                assert_eq!(run_with(inflating(takeover, 15), &[&bytes], false), wanted, "{bytes:x?}");
+                assert_eq!(run_with(inflating(takeover, 15), &single, false), wanted, "bytewise {bytes:x?}");
             }
         }
     }
@@ -649,14 +714,18 @@ mod tests {
         let message = Seen::Message(Kind::Text, b"the same words once more".to_vec());
         // A peer's 8 is read with a larger window; so is everything.
         for bits in [8, 9, 15] {
-            assert_eq!(run_with(Receiver::inflating(true, bits), &[&frames.concat()], false), vec![message.clone(); 5]);
+            assert_eq!(run_with(inflating(true, bits), &[&frames.concat()], false), vec![message.clone(); 5]);
         }
         // Without takeover, a reference to an earlier message leads nowhere.
-        let seen = run_with(Receiver::inflating(false, 15), &[&frames.concat()], false);
+        let seen = run_with(inflating(false, 15), &[&frames.concat()], false);
         assert_eq!(seen, vec![message, Seen::Broke(Violation::Corrupt)]);
     }
 
-    fn any_frame() -> impl Strategy<Value = Vec<u8>> {
+    fn any_role() -> impl Strategy<Value = Role> {
+        prop_oneof![Just(Role::Server), Just(Role::Client)]
+    }
+
+    fn any_frame() -> impl Strategy<Value = Frame> {
         let opcode = prop_oneof![
             Just(Opcode::Continuation),
             Just(Opcode::Text),
@@ -669,14 +738,15 @@ mod tests {
             prop_oneof!["[a-zé€𝄞]{0,90}".prop_map(String::into_bytes), proptest::collection::vec(any::<u8>(), 0..300)];
         (opcode, any::<bool>(), payload).prop_map(|(opcode, fin, payload)| {
             let control = opcode.is_control();
-            frame(opcode, fin || control, if control { &payload[..payload.len().min(125)] } else { &payload })
+            let most = if control { 125 } else { payload.len() };
+            Frame { opcode, fin: fin || control, rsv: 0, payload: payload[..payload.len().min(most)].to_vec() }
         })
     }
 
     proptest! {
         #[test]
-        fn every_split_gives_the_same(frames in proptest::collection::vec(any_frame(), 1..6), noise: Option<(u16, u8)>, cuts: Vec<u16>, direct: bool) {
-            let mut bytes = frames.concat();
+        fn every_split_gives_the_same(role in any_role(), frames in proptest::collection::vec(any_frame(), 1..6), noise: Option<(u16, u8)>, cuts: Vec<u16>, direct: bool) {
+            let mut bytes = frames.iter().map(|frame| frame.to(role)).collect::<Vec<_>>().concat();
             if let Some((at, byte)) = noise {
                 let at = usize::from(at) % bytes.len();
                 bytes[at] = byte;
@@ -685,11 +755,12 @@ mod tests {
             cuts.extend([0, bytes.len()]);
             cuts.sort_unstable();
             let pieces: Vec<&[u8]> = cuts.windows(2).map(|w| &bytes[w[0]..w[1]]).collect();
-            prop_assert_eq!(run(&pieces, direct), run(&[&bytes], false));
+            prop_assert_eq!(run_with(Receiver::new(role), &pieces, direct), run_with(Receiver::new(role), &[&bytes], false));
         }
 
         #[test]
         fn every_split_of_compressed_frames_gives_the_same(
+            role in any_role(),
             messages in proptest::collection::vec((any::<bool>(), "[a-dé€]{1,300}", 0u8..4), 1..5),
             noise: Option<(u16, u8)>,
             cuts: Vec<u16>,
@@ -711,7 +782,8 @@ mod tests {
                 let count = payload.chunks(size).count();
                 for (i, piece) in payload.chunks(size).enumerate() {
                     let (opcode, rsv) = if i == 0 { (Opcode::Text, if compress { RSV1 } else { 0 }) } else { (Opcode::Continuation, 0) };
-                    bytes.extend(frame_rsv(opcode, i + 1 == count, rsv, piece));
+                    let frame = Frame { opcode, fin: i + 1 == count, rsv, payload: piece.to_vec() };
+                    bytes.extend(frame.to(role));
                 }
             }
             if let Some((at, byte)) = noise {
@@ -722,8 +794,9 @@ mod tests {
             cuts.extend([0, bytes.len()]);
             cuts.sort_unstable();
             let pieces: Vec<&[u8]> = cuts.windows(2).map(|w| &bytes[w[0]..w[1]]).collect();
-            let whole = run_with(Receiver::inflating(takeover, 15), &[&bytes], false);
-            prop_assert_eq!(run_with(Receiver::inflating(takeover, 15), &pieces, true), whole);
+            let receiver = || Receiver::new(role).inflating(takeover, 15);
+            let whole = run_with(receiver(), &[&bytes], false);
+            prop_assert_eq!(run_with(receiver(), &pieces, true), whole);
         }
 
         #[test]

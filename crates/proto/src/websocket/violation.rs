@@ -8,6 +8,9 @@ pub enum Violation {
     /// RFC 6455 §5.1: a client masks every frame.
     #[error("an unmasked frame: a client must mask all it sends")]
     Unmasked,
+    /// RFC 6455 §5.1: a server masks none.
+    #[error("a masked frame: a server must mask nothing it sends")]
+    Masked,
     /// RFC 6455 §5.2: a reserved bit that no negotiated extension gives a meaning.
     #[error("a reserved bit is set (RSV {0:03b}) although no extension was negotiated")]
     ReservedBits(u8),
