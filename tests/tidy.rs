@@ -35,11 +35,14 @@ const SEED_SCRIPTS: [&str; 12] = [
 ];
 
 /// Each file of crates/proto that reads what a peer sent, and the fuzz target that tries it.
-const DECODERS: [(&str, &str); 15] = [
+const DECODERS: [(&str, &str); 19] = [
+    ("http/answer", "upgrade"),
     ("http/body", "request_body"),
+    ("http/fields", "request_head"),
     ("http/grammar", "request_head"),
     ("http/head", "request_head"),
     ("http/request", "request_head"),
+    ("websocket/client", "client"),
     ("websocket/close", "close_payload"),
     ("websocket/deflate", "inflate"),
     ("websocket/deflation", "round_trip"),
@@ -50,12 +53,21 @@ const DECODERS: [(&str, &str); 15] = [
     ("websocket/message", "receiver"),
     ("websocket/receiver", "receiver"),
     ("websocket/sender", "round_trip"),
+    ("websocket/upgrade", "upgrade"),
     ("websocket/utf8", "utf8"),
 ];
 
 /// Its other files: they decode nothing.
-const NO_DECODERS: [&str; 7] =
-    ["block", "lib", "http/mod", "http/response", "websocket/mod", "websocket/role", "websocket/violation"];
+const NO_DECODERS: [&str; 8] = [
+    "block",
+    "lib",
+    "http/mod",
+    "http/response",
+    "websocket/keys",
+    "websocket/mod",
+    "websocket/role",
+    "websocket/violation",
+];
 
 /// Folders that hold nothing of ours.
 const FOREIGN: [&str; 7] = ["target", "build", "node_modules", "__pycache__", ".git", ".venv", ".venv-autobahn"];

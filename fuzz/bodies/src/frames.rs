@@ -55,7 +55,7 @@ pub fn receiver(data: &[u8]) {
 }
 
 /// The frames that the choices describe, most of them legal for this receiver.
-fn frames(role: Role, mut choices: Choices<'_>) -> Vec<u8> {
+pub(crate) fn frames(role: Role, mut choices: Choices<'_>) -> Vec<u8> {
     use Opcode::{Binary, Close, Continuation, Ping, Pong, Text};
     let mut stream = Vec::new();
     while !choices.is_empty() {

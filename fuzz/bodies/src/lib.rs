@@ -5,6 +5,7 @@
 #![allow(clippy::missing_panics_doc, reason = "to panic when something is wrong is what a body is for")]
 
 pub mod choices;
+pub mod client;
 pub mod compression;
 pub mod frames;
 pub mod http;
@@ -15,10 +16,12 @@ pub mod text;
 pub type Body = fn(&[u8]);
 
 /// All targets: the name of its file in `fuzz_targets` and of its folder in `seeds`, and its body.
-pub const TARGETS: [(&str, Body); 9] = [
+pub const TARGETS: [(&str, Body); 11] = [
     ("request_head", http::request_head),
     ("request_body", http::request_body),
     ("handshake", http::handshake),
+    ("upgrade", client::upgrade),
+    ("client", client::client),
     ("frame_header", frames::frame_header),
     ("receiver", frames::receiver),
     ("inflate", compression::inflate),

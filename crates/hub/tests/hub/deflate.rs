@@ -5,7 +5,7 @@ use wirewool_hub::command::{After, Command, Outlet, Push, Refused};
 use wirewool_hub::fd::Fd;
 use wirewool_hub::settings::Settings;
 use wirewool_proto::block::Block;
-use wirewool_proto::http::head::{HeadLimits, HeadReader};
+use wirewool_proto::http::head::{Head, HeadLimits, HeadReader};
 use wirewool_proto::websocket::deflate::{Deflater, Inflater};
 use wirewool_proto::websocket::extension::{Compression, negotiate};
 use wirewool_proto::websocket::frame::{self, Opcode, RSV1};
@@ -23,7 +23,7 @@ const TAKEOVER: Compression = Compression {
 /// A connection for which compression was agreed on.
 fn world(settings: Settings, wanted: Compression) -> (World, Connection) {
     let text = b"GET / HTTP/1.1\r\nHost: h\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n";
-    let (_, head) = HeadReader::new(HeadLimits::default()).next(text).expect("a head").expect("all of it");
+    let (_, head) = HeadReader::<Head>::new(HeadLimits::default()).next(text).expect("a head").expect("all of it");
     let agreement = negotiate(&head, &wanted);
     assert!(agreement.is_some());
     let mut world = World::new(settings, Manner::AtOnce, move |fd, seen, out| match seen {

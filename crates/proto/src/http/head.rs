@@ -1,10 +1,12 @@
 //! Turns bytes, in pieces of any size, into a checked request head (RFC 9112, sections 2 to 6).
 
-use std::mem::MaybeUninit;
+use std::marker::PhantomData;
+use std::ops::Deref;
 
 use memchr::memchr_iter;
 use thiserror::Error;
 
+use crate::http::fields::{Fields, Span, with_slots};
 use crate::http::grammar::{is_host_byte, is_scheme, is_target, parse_length};
 
 /// How much of a request head is accepted.
@@ -53,13 +55,16 @@ pub enum Framing {
     Chunked,
 }
 
-/// A request head that was refused.
+/// A head that was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum HeadError {
     /// The first line has another shape, or a byte that it cannot have.
     #[error("malformed request line: must be method, target and version with one space between")]
     RequestLine,
-    /// The version is none that this server speaks.
+    /// The first line of a response has another shape.
+    #[error("malformed status line: must be version, three digits from 100 on, and a reason, with one space between")]
+    StatusLine,
+    /// The version is none that is spoken here.
     #[error("unsupported version: must be HTTP/1.0 or HTTP/1.1")]
     Version,
     /// A target of none of the four forms of RFC 9112, section 3.2.
@@ -78,7 +83,7 @@ pub enum HeadError {
     #[error("line feed without carriage return: a line must end in CR LF")]
     BareLineFeed,
     /// [`HeadLimits::bytes_max`] bytes came and the head has not ended.
-    #[error("request head too large: must end within {bytes_max} bytes")]
+    #[error("head too large: must end within {bytes_max} bytes")]
     TooLarge {
         /// The limit, in bytes.
         bytes_max: usize,
@@ -119,7 +124,17 @@ pub enum HeadError {
 }
 
 impl HeadError {
-    /// The status of the answer; the connection closes behind it.
+    /// What httparse minds below the first line.
+    pub(super) fn of_lines(error: httparse::Error, headers_max: usize) -> Self {
+        match error {
+            httparse::Error::HeaderValue => Self::HeaderValue,
+            httparse::Error::NewLine => Self::LineEnd,
+            httparse::Error::TooManyHeaders => Self::TooManyHeaders { headers_max },
+            _ => Self::HeaderName,
+        }
+    }
+
+    /// The status of a server's answer to it; the connection closes behind it.
     pub fn status(&self) -> u16 {
         match self {
             Self::TooLarge { .. } | Self::TooManyHeaders { .. } => 431,
@@ -130,43 +145,26 @@ impl HeadError {
     }
 }
 
-/// A range of a head's bytes. Four bytes a side: a head keeps two of these per header.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Span {
-    start: u32,
-    end: u32,
-}
-
-impl Span {
-    /// Where `part`, borrowed from `whole`, lies in it.
-    fn of(part: &[u8], whole: &[u8]) -> Self {
-        let start = part.as_ptr().addr() - whole.as_ptr().addr();
-        // `HeadReader::new` keeps `bytes_max` within 32 bits, so nothing is cut off here.
-        Self { start: start as u32, end: (start + part.len()) as u32 }
-    }
-}
-
-/// A request head that passed every check: one copy of its bytes, and where things are in it.
+/// A request head that passed every check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Head {
-    raw: Box<[u8]>,
+    fields: Fields,
     method: Span,
     target: Span,
     version: Version,
-    headers: Box<[(Span, Span)]>,
     framing: Framing,
 }
 
 impl Head {
     /// The method as sent; it is case-sensitive (RFC 9110, section 9.1).
     pub fn method(&self) -> &str {
-        self.text(self.method)
+        self.fields.text(self.method)
     }
 
     /// The target as sent: `/path?query`, `http://host/path?query`, `*`, or `host:port` for CONNECT
     /// (RFC 9112, section 3.2). Beyond the RFC, UTF-8 is accepted in it.
     pub fn target(&self) -> &str {
-        self.text(self.target)
+        self.fields.text(self.target)
     }
 
     /// The target's path, not decoded, without query, scheme and host; `/` where the target has none. `*`, and the
@@ -183,31 +181,6 @@ impl Head {
     /// The version of the request.
     pub fn version(&self) -> Version {
         self.version
-    }
-
-    /// All header lines in the order they came: the name as sent, and the value without the white space around it.
-    pub fn headers(&self) -> impl Iterator<Item = (&str, &[u8])> {
-        self.headers.iter().map(|&(name, value)| (self.text(name), self.bytes(value)))
-    }
-
-    /// The value of the first header line of this name, in any case.
-    pub fn header(&self, name: &str) -> Option<&[u8]> {
-        self.header_all(name).next()
-    }
-
-    /// The values of all header lines of this name, in any case and in the order they came.
-    pub fn header_all<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a [u8]> {
-        self.headers
-            .iter()
-            .filter(move |line| self.bytes(line.0).eq_ignore_ascii_case(name.as_bytes()))
-            .map(|line| self.bytes(line.1))
-    }
-
-    /// Whether a comma-separated list, over all header lines of this name, has the token, in any case
-    /// (RFC 9110, section 5.6.1).
-    pub fn has_token(&self, name: &str, token: &str) -> bool {
-        let is_token = |element: &[u8]| element.trim_ascii().eq_ignore_ascii_case(token.as_bytes());
-        self.header_all(name).any(|value| value.split(|&byte| byte == b',').any(is_token))
     }
 
     /// Whether the connection stays open after the response (RFC 9112, section 9.3).
@@ -231,20 +204,6 @@ impl Head {
             && self.has_token("expect", "100-continue")
     }
 
-    /// The head's bytes, from the method to the empty line that ends it.
-    pub fn raw(&self) -> &[u8] {
-        &self.raw
-    }
-
-    fn bytes(&self, span: Span) -> &[u8] {
-        &self.raw[span.start as usize..span.end as usize]
-    }
-
-    /// For method, target and names: httparse has found them to be UTF-8.
-    fn text(&self, span: Span) -> &str {
-        str::from_utf8(self.bytes(span)).expect("checked when the head was parsed")
-    }
-
     fn path_and_query(&self) -> (&str, Option<&str>) {
         let target = self.target();
         if self.method() == "CONNECT" {
@@ -265,11 +224,10 @@ impl Head {
             return Err(HeadError::RequestLine);
         };
         let mut head = Self {
-            raw: raw.into(),
+            fields: Fields::new(raw, request.headers),
             method: span(method),
             target: span(target),
             version: if minor == 0 { Version::Http10 } else { Version::Http11 },
-            headers: request.headers.iter().map(|line| (span(line.name), Span::of(line.value, raw))).collect(),
             framing: Framing::None,
         };
         if !is_target(method, target) {
@@ -324,6 +282,25 @@ impl Head {
     }
 }
 
+/// A head is its header lines, with a first line before them.
+impl Deref for Head {
+    type Target = Fields;
+
+    fn deref(&self) -> &Fields {
+        &self.fields
+    }
+}
+
+/// What a [`HeadReader`] makes of the lines it has found.
+pub trait Parse: Sized {
+    /// None: nothing is wrong so far, and more is needed.
+    ///
+    /// # Errors
+    ///
+    /// What no continuation could make right.
+    fn parse(bytes: &[u8], headers_max: usize) -> Result<Option<Self>, HeadError>;
+}
+
 /// Finds heads in bytes that come in pieces of any size, in time linear to their number.
 ///
 /// A head that is whole in the first piece is parsed from it; otherwise the pieces are gathered, and each is searched
@@ -333,14 +310,15 @@ impl Head {
 /// ```
 /// use wirewool_proto::http::head::{HeadLimits, HeadReader};
 ///
-/// let mut reader = HeadReader::new(HeadLimits::default());
+/// let mut reader: HeadReader = HeadReader::new(HeadLimits::default());
 /// assert_eq!(reader.next(b"GET /chat?room=1 HTTP/1.1\r\nHo"), Ok(None));
 /// let (used, head) = reader.next(b"st: example.com\r\n\r\nmore").unwrap().unwrap();
 /// assert_eq!((used, head.path(), head.query()), (19, "/chat", Some("room=1")));
 /// ```
 #[derive(Debug)]
-pub struct HeadReader {
+pub struct HeadReader<H = Head> {
     limits: HeadLimits,
+    of: PhantomData<H>,
     /// Bytes of the empty lines before the request line; odd between a CR and its LF.
     skipped: usize,
     /// Empty until a piece did not hold a whole head.
@@ -350,12 +328,12 @@ pub struct HeadReader {
     tried: usize,
 }
 
-impl HeadReader {
+impl<H: Parse> HeadReader<H> {
     /// A reader that has seen nothing. It owns no memory until a head comes in pieces.
     pub fn new(limits: HeadLimits) -> Self {
         let bytes_max = limits.bytes_max.min(u32::MAX as usize);
         let limits = HeadLimits { bytes_max, ..limits };
-        Self { limits, skipped: 0, buffer: Vec::new(), lines: LineScan::default(), tried: 0 }
+        Self { limits, of: PhantomData, skipped: 0, buffer: Vec::new(), lines: LineScan::default(), tried: 0 }
     }
 
     /// Takes the next piece. Returns the head that ends in it, and how many bytes of this piece belong to that head:
@@ -365,7 +343,8 @@ impl HeadReader {
     /// # Errors
     ///
     /// The head is refused: the connection must end, and the reader is of no more use.
-    pub fn next(&mut self, input: &[u8]) -> Result<Option<(usize, Head)>, HeadError> {
+    #[expect(clippy::missing_panics_doc, reason = "it never panics: a head with its end is whole")]
+    pub fn next(&mut self, input: &[u8]) -> Result<Option<(usize, H)>, HeadError> {
         let skipped = self.skip_empty_lines(input)?;
         let room = self.limits.bytes_max - self.skipped - self.buffer.len();
         let piece = &input[skipped..];
@@ -377,20 +356,21 @@ impl HeadReader {
         let bytes = if before > 0 { &self.buffer } else { piece };
         match self.lines.find_end(bytes) {
             Found::End(end) => {
-                let head = parse_whole(&bytes[..end], self.limits.headers_max)?;
+                let head = H::parse(&bytes[..end], self.limits.headers_max)?;
+                let head = head.expect("httparse needs no more than the empty line");
                 *self = Self::new(self.limits);
                 return Ok(Some((skipped + end - before, head)));
             }
             Found::BareLineFeed(at) => {
                 // Whatever httparse minds before it comes first, as it would have if the bytes were cut elsewhere.
-                parse(&bytes[..at], self.limits.headers_max)?;
+                H::parse(&bytes[..at], self.limits.headers_max)?;
                 return Err(HeadError::BareLineFeed);
             }
             Found::Nothing => {}
         }
         let full = piece.len() == room;
         if full || bytes.len() >= 2 * self.tried {
-            parse(bytes, self.limits.headers_max)?;
+            H::parse(bytes, self.limits.headers_max)?;
             self.tried = bytes.len();
         }
         if full {
@@ -460,33 +440,20 @@ impl LineScan {
     }
 }
 
-/// Parses bytes in which [`LineScan`] has found the end.
-fn parse_whole(bytes: &[u8], headers_max: usize) -> Result<Head, HeadError> {
-    let head = parse(bytes, headers_max)?;
-    Ok(head.expect("httparse needs no more than the empty line"))
-}
-
-/// None: nothing is wrong so far, and more is needed.
-fn parse(bytes: &[u8], headers_max: usize) -> Result<Option<Head>, HeadError> {
-    // Not initialised, so that a short head does not pay for many slots.
-    let mut few = [const { MaybeUninit::uninit() }; 128];
-    let mut many = Vec::new();
-    let slots = if headers_max <= few.len() {
-        &mut few[..headers_max]
-    } else {
-        many.resize_with(headers_max, MaybeUninit::uninit);
-        &mut many[..]
-    };
-    let mut request = httparse::Request::new(&mut []);
-    match request.parse_with_uninit_headers(bytes, slots) {
-        Ok(httparse::Status::Complete(_)) => Head::from_parsed(bytes, &request).map(Some),
-        Ok(httparse::Status::Partial) => Ok(None),
-        Err(httparse::Error::Version) if has_version(bytes) => Err(HeadError::Version),
-        Err(httparse::Error::HeaderName) => Err(HeadError::HeaderName),
-        Err(httparse::Error::HeaderValue) => Err(HeadError::HeaderValue),
-        Err(httparse::Error::NewLine) => Err(HeadError::LineEnd),
-        Err(httparse::Error::TooManyHeaders) => Err(HeadError::TooManyHeaders { headers_max }),
-        Err(httparse::Error::Version | httparse::Error::Token | httparse::Error::Status) => Err(HeadError::RequestLine),
+impl Parse for Head {
+    fn parse(bytes: &[u8], headers_max: usize) -> Result<Option<Self>, HeadError> {
+        with_slots(headers_max, |slots| {
+            let mut request = httparse::Request::new(&mut []);
+            match request.parse_with_uninit_headers(bytes, slots) {
+                Ok(httparse::Status::Complete(_)) => Head::from_parsed(bytes, &request).map(Some),
+                Ok(httparse::Status::Partial) => Ok(None),
+                Err(httparse::Error::Version) if has_version(bytes) => Err(HeadError::Version),
+                Err(httparse::Error::Version | httparse::Error::Token | httparse::Error::Status) => {
+                    Err(HeadError::RequestLine)
+                }
+                Err(error) => Err(HeadError::of_lines(error, headers_max)),
+            }
+        })
     }
 }
 
@@ -789,7 +756,7 @@ mod tests {
         assert_eq!(parse(hello), Err(HeadError::RequestLine));
         assert_eq!(parse(&hello[..1]), Err(HeadError::RequestLine));
         // A byte at a time: at the latest when what came has doubled.
-        let mut reader = HeadReader::new(HeadLimits::default());
+        let mut reader = HeadReader::<Head>::new(HeadLimits::default());
         let bytes = [&b"GET /a"[..], &[0; 16]].concat();
         let taken = bytes.chunks(1).take_while(|piece| reader.next(piece) == Ok(None)).count();
         assert!((6..14).contains(&taken), "{taken}");
@@ -800,7 +767,7 @@ mod tests {
         let first = &b"\r\nGET /1 HTTP/1.1\r\nHost: h\r\n\r\n"[..];
         let bytes = [first, b"\r\n\r\nGET /2 HTTP/1.1\r\nHost: h\r\n\r\n"].concat();
         for size in 1..bytes.len() {
-            let mut reader = HeadReader::new(HeadLimits::default());
+            let mut reader = HeadReader::<Head>::new(HeadLimits::default());
             let mut paths = Vec::new();
             for mut piece in bytes.chunks(size) {
                 while let Some((used, head)) = reader.next(piece).expect("accepted") {
@@ -811,7 +778,7 @@ mod tests {
             assert_eq!(paths, ["/1", "/2"]);
             assert!(reader.is_empty());
         }
-        let mut reader = HeadReader::new(HeadLimits::default());
+        let mut reader = HeadReader::<Head>::new(HeadLimits::default());
         for (piece, is_empty) in [("", true), ("\r", false), ("\n", true), ("G", false)] {
             assert_eq!(reader.next(piece.as_bytes()), Ok(None));
             assert_eq!(reader.is_empty(), is_empty, "{piece:?}");

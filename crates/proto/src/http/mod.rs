@@ -1,6 +1,8 @@
-//! HTTP/1.1 (RFC 9110, RFC 9112) for one connection: bytes into requests, responses into bytes.
+//! HTTP/1.1 (RFC 9110, RFC 9112) for one connection: bytes into requests and responses, responses into bytes.
 
+pub mod answer;
 pub mod body;
+pub mod fields;
 mod grammar;
 pub mod head;
 pub mod request;
