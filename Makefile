@@ -28,7 +28,7 @@ test: install-build install-test ## Runs all tests: Rust's, PHP's (phpt), and th
 	$(MAKE) --no-print-directory servers
 	$(PYTEST)
 
-autobahn: install-autobahn servers ## Runs the Autobahn test suite, all 517 cases, against both servers (ten minutes).
+autobahn: install-autobahn servers ## Runs the Autobahn test suite, all 517 cases, against both servers and the client (ten minutes).
 	$(AUTOBAHN) all
 
 autobahn-ci: install-autobahn servers ## Runs its 385 quick cases (under a minute).

@@ -234,6 +234,13 @@ def rust_command(*arguments):
     return [RUST_ECHO, *arguments]
 
 
+def client_command(*arguments):
+    """The echo client, beside the echo server."""
+    client = RUST_ECHO.with_name("echo_client")
+    assert client.exists(), f"{client} is missing: cargo build --release --examples"
+    return [client, *arguments]
+
+
 def run(command, seconds=20):
     """Runs a command that is expected to end by itself."""
     return subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=seconds)

@@ -7,8 +7,9 @@ const FILE_LINES_MAX: usize = 500;
 const MAP_LINES_MAX: usize = 60;
 
 /// Which crates of the workspace a crate may depend on.
-const ARROWS: [(&str, &[&str]); 6] = [
+const ARROWS: [(&str, &[&str]); 7] = [
     ("proto", &[]),
+    ("client", &["proto"]),
     ("ipc", &[]),
     ("hub", &["proto"]),
     ("engine", &["hub", "ipc", "proto"]),
@@ -16,7 +17,7 @@ const ARROWS: [(&str, &[&str]); 6] = [
     ("php", &["engine", "hub", "ipc", "proto"]),
 ];
 
-const SAFE_CRATES: [&str; 4] = ["proto", "hub", "engine", "cli"];
+const SAFE_CRATES: [&str; 5] = ["proto", "hub", "engine", "client", "cli"];
 
 /// One script for each server example of the manual's WebSocket page.
 const SEED_SCRIPTS: [&str; 12] = [

@@ -1,4 +1,4 @@
-"""Installs the Autobahn test suite as Python 3 code, as much of it as tests servers: port.py autobahntestsuite.tar.gz.
+"""Installs the Autobahn test suite as Python 3 code, without what it has for WAMP: port.py autobahntestsuite.tar.gz.
 
 The suite's byte strings are Python 2's. Its files are read as Latin-1, so that each of them becomes a string whose
 characters are the same octets, and stays one; the two boundaries where octets are needed, to autobahn (which knows
@@ -55,7 +55,7 @@ binascii.b2a_hex = b2a_hex
 '''
 
 MAIN = '''\
-"""Runs the cases that a JSON file asks for against the servers it names."""
+"""Runs the cases that a JSON file asks for: against the servers it names, or as a server for clients."""
 
 import json
 import sys
@@ -67,7 +67,12 @@ from . import fuzzing
 
 log.startLogging(sys.stdout)
 with open(sys.argv[1]) as specification:
-    fuzzing.startClient(json.load(specification))
+    wanted = json.load(specification)
+if "servers" in wanted:
+    fuzzing.startClient(wanted)
+else:
+    # 0: no pages beside the WebSocket.
+    fuzzing.startServer(wanted, 0)
 reactor.run()
 '''
 
@@ -133,6 +138,8 @@ PIECES = {
         ("self.runCase.onPong(payload)", "self.runCase.onPong(characters(payload))"),
         ("self.http_request_data if", "characters(self.http_request_data) if"),
         ("self.http_response_data if", "characters(self.http_response_data) if"),
+        # A text message, not octets.
+        ("json.dumps(len(self.factory.specCases))", "str(len(self.factory.specCases))"),
         ("separators = (',', ': ')", "separators = (',', ': '), default = characters"),
         ('pl.encode("UTF-8")', "pl"),
         (').encode("utf-8"))', "))"),

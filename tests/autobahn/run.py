@@ -1,4 +1,5 @@
-"""Runs the Autobahn test suite against the two echo servers and compares its verdicts with expected.csv."""
+"""Runs the Autobahn test suite against the two echo servers and the echo client, and compares its verdicts with
+expected-server.csv and expected-client.csv."""
 
 import argparse
 import collections
@@ -15,9 +16,18 @@ import sys
 FOLDER = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(FOLDER.parent))
 
-from server import ROOT, Server, free_port, php_command, rust_command  # noqa: E402
+from server import (
+    ROOT,
+    Server,
+    client_command,
+    free_port,
+    php_command,
+    rust_command,
+    tcp_sockets,
+    wait_until,
+)  # noqa: E402
 
-EXPECTED = FOLDER / "expected.csv"
+EXPECTED = {role: FOLDER / f"expected-{role}.csv" for role in ("server", "client")}
 SUITE = [ROOT / ".venv-autobahn/bin/python", "-W", "ignore", "-m", "autobahntestsuite"]
 SUITE_SECONDS_MAX = 45 * 60
 
@@ -40,24 +50,22 @@ Verdict = collections.namedtuple("Verdict", "behaviour close")
 
 
 class Run:
-    """One server and the suite as its client."""
+    """The suite and one of ours on the other side."""
 
-    def __init__(self, name, command, port, logs):
+    def __init__(self, name, logs):
         self.name = name
         self.folder = logs / name
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
         self.log = self.folder / "suite.log"
-        self.server = Server(command, port, self.folder)
         self.suite = None
 
-    def begin(self, patterns):
-        self.server.wait_listening()
+    def start_suite(self, patterns, **other_side):
         specification = {
             "outdir": str(self.folder),
             # The suite ends a connection with a close frame, whatever it found wrong, so that the answer counts.
             "options": {"failByDrop": False},
-            "servers": [{"agent": self.name, "url": f"ws://127.0.0.1:{self.server.port}"}],
+            **other_side,
             "cases": patterns,
             "exclude-cases": [],
             "exclude-agent-cases": {},
@@ -69,31 +77,87 @@ class Run:
 
     def end(self):
         """Stops what still runs of it."""
-        if self.suite is not None:
-            self.suite.kill()
-            self.suite.wait()
-        self.server.stop()
+        stop(self.suite)
+
+    def wait(self):
+        """Until the suite has run."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.suite.wait(SUITE_SECONDS_MAX)
+
+    def planned(self):
+        """The names of the cases that the suite means to run."""
+        found = re.search(r"Cases = \[(.*)\]", self.log.read_text(errors="replace"))
+        return re.findall(r"'([\d.]+)'", found[1]) if found else []
 
     def verdicts(self):
         """Waits for the suite: {case: verdict}, and the names of the cases it meant to run."""
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self.suite.wait(SUITE_SECONDS_MAX)
+        self.wait()
         # Without a report there is no verdict, so that every case is missing.
         index = self.folder / "index.json"
         report = json.loads(index.read_text()).get(self.name, {}) if index.exists() else {}
-        planned = re.search(r"Cases = \[(.*)\]", self.log.read_text(errors="replace"))
-        cases = re.findall(r"'([\d.]+)'", planned[1]) if planned else []
-        return {case: Verdict(row["behavior"], row["behaviorClose"]) for case, row in report.items()}, cases
+        verdicts = {case: Verdict(row["behavior"], row["behaviorClose"]) for case, row in report.items()}
+        return verdicts, self.planned()
 
 
-def judge(verdict, wanted):
+class ServerRun(Run):
+    """One server, and the suite as its client."""
+
+    role = "server"
+
+    def __init__(self, name, logs, command, port):
+        super().__init__(name, logs)
+        self.server = Server(command, port, self.folder)
+
+    def begin(self, patterns):
+        self.server.wait_listening()
+        url = f"ws://127.0.0.1:{self.server.port}"
+        self.start_suite(patterns, servers=[{"agent": self.name, "url": url}])
+
+    def end(self):
+        super().end()
+        self.server.stop()
+
+
+class ClientRun(Run):
+    """One client, and the suite as its server."""
+
+    role = "client"
+    client = None
+
+    def begin(self, patterns):
+        port = free_port()
+        url = f"ws://127.0.0.1:{port}"
+        self.start_suite(patterns, url=url)
+        wait_until(lambda: tcp_sockets(port, "0A"), "the suite to listen")
+        cases = [f"{url}/runCase?case={number + 1}&agent={self.name}" for number in range(len(self.planned()))]
+        command = client_command("--deflate", *cases, f"{url}/updateReports?agent={self.name}")
+        with open(self.folder / "client.log", "wb") as log:
+            self.client = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
+
+    def wait(self):
+        """The client asks for the report in the end; the suite would go on to serve."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.client.wait(SUITE_SECONDS_MAX)
+
+    def end(self):
+        stop(self.client)
+        super().end()
+
+
+def stop(process):
+    if process is not None:
+        process.kill()
+        process.wait()
+
+
+def judge(role, verdict, wanted):
     """What is wrong with a case, or None."""
     if verdict is None:
         return "has no verdict"
     if verdict.behaviour not in GOOD or verdict.close not in GOOD_CLOSE:
         return f"is {verdict.behaviour}, its close {verdict.close}"
     if wanted is None:
-        return f"is {verdict.behaviour}, its close {verdict.close}, and not in {EXPECTED.name}"
+        return f"is {verdict.behaviour}, its close {verdict.close}, and not in {EXPECTED[role].name}"
     if verdict != wanted:
         return f"is {verdict.behaviour}, its close {verdict.close}; wanted {wanted.behaviour} and {wanted.close}"
     return None
@@ -103,64 +167,69 @@ def in_order(cases):
     return sorted(cases, key=lambda case: [int(part) for part in case.split(".")])
 
 
-def read_expected():
-    if not EXPECTED.exists():
+def read_expected(role):
+    if not EXPECTED[role].exists():
         return {}
-    with open(EXPECTED, newline="") as file:
+    with open(EXPECTED[role], newline="") as file:
         return {row["case"]: Verdict(row["behaviour"], row["close"]) for row in csv.DictReader(file)}
 
 
-def write_expected(expected):
-    with open(EXPECTED, "w", newline="") as file:
+def write_expected(role, expected):
+    with open(EXPECTED[role], "w", newline="") as file:
         table = csv.writer(file, lineterminator="\n")
         table.writerow(["case", "behaviour", "close"])
         table.writerows([case, *expected[case]] for case in in_order(expected))
 
 
 def run_suite(patterns, logs):
-    """{server: (verdicts, the cases meant to run)}, both servers at the same time."""
+    """[(run, verdicts, the cases meant to run)], all at the same time."""
     rust_port, php_port = free_port(), free_port()
     rust = rust_command("--port", rust_port, "--mode", "base", "--deflate")
     php = php_command(ROOT / "examples/echo.php", php_port, "base", 1, "deflate")
     with contextlib.ExitStack() as running:
         runs = []
-        for name, command, port in (("rust", rust, rust_port), ("php", php, php_port)):
-            runs.append(Run(name, command, port, logs))
+        for make in (
+            lambda: ServerRun("rust", logs, rust, rust_port),
+            lambda: ServerRun("php", logs, php, php_port),
+            lambda: ClientRun("rust-client", logs),
+        ):
+            runs.append(make())
             running.callback(runs[-1].end)
         for run in runs:
             run.begin(patterns)
-        return {run.name: run.verdicts() for run in runs}
+        return [(run, *run.verdicts()) for run in runs]
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("preset", choices=PRESETS)
-    parser.add_argument("--update", action="store_true", help=f"write the verdicts to {EXPECTED.name}")
+    parser.add_argument("--update", action="store_true", help="write the verdicts to the tables of expected ones")
     parser.add_argument("--logs", type=pathlib.Path, default=ROOT / "target/autobahn", help="the folder for reports")
     arguments = parser.parse_args()
     logs = arguments.logs.resolve()
     patterns = PRESETS[arguments.preset]
 
     results = run_suite(patterns, logs)
-    expected = read_expected()
+    expected = {role: read_expected(role) for role in EXPECTED}
     if arguments.update:
         # The second server has to agree with the first. Cases outside the preset keep their rows.
-        kept = {case: row for case, row in expected.items() if not matches(case, patterns)}
-        first, _ = next(iter(results.values()))
-        expected = kept | first
-        write_expected(expected)
+        for role in EXPECTED:
+            kept = {case: row for case, row in expected[role].items() if not matches(case, patterns)}
+            expected[role] = kept | next(verdicts for run, verdicts, _ in results if run.role == role)
+            write_expected(role, expected[role])
 
     passed, complaints = 0, []
-    for name, (verdicts, planned) in results.items():
-        cases = {case for case in expected if matches(case, patterns)} | set(planned) | set(verdicts)
+    for run, verdicts, planned in results:
+        wanted = expected[run.role]
+        cases = {case for case in wanted if matches(case, patterns)} | set(planned) | set(verdicts)
         for case in in_order(cases):
-            wrong = judge(verdicts.get(case), expected.get(case))
+            wrong = judge(run.role, verdicts.get(case), wanted.get(case))
             if wrong is None:
                 passed += 1
             else:
-                complaints.append(f"{name}: case {case} {wrong}")
+                complaints.append(f"{run.name}: case {case} {wrong}")
         if not planned:
-            complaints.append(f"{name}: the suite did not begin: see {logs / name / 'suite.log'}")
+            complaints.append(f"{run.name}: the suite did not begin: see {run.log}")
     print(*complaints, sep="\n", end="\n" if complaints else "")
     if complaints:
         print(f"reports: {logs}/*/index.html")
