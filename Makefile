@@ -12,7 +12,7 @@ export WIREWOOL_EXT := $(abspath build/wirewool.so)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: run ext test autobahn autobahn-ci fuzz lint idle clean help servers install-build install-test install-autobahn
+.PHONY: run ext test autobahn autobahn-ci fuzz lint idle instructions clean help servers install-build install-test install-autobahn install-bench
 
 run: ext ## Builds the extension and starts the chat example (PORT=9501).
 	exec php -d extension=build/wirewool.so examples/chat/server.php $(PORT)
@@ -46,6 +46,10 @@ lint: install-build ## Checks the format, clippy's lints and the dependencies' l
 idle: install-build install-test servers ## Prints the memory that one of 10,000 idle connections takes.
 	$(PYTEST) -s -k test_ten_thousand_idle_connections
 
+instructions: install-build install-bench ## Counts instructions on the hot paths, against bench/instructions.csv (UPDATE=1 writes it).
+	cargo build --release -p wirewool-instructions
+	$(TARGET)/release/wirewool-instructions compare $(if $(UPDATE),--update) bench/instructions.csv
+
 clean: ## Removes everything that was built or installed here.
 	cargo clean
 	rm -rf build .venv .venv-autobahn tests/node_modules
@@ -64,3 +68,6 @@ install-test:
 
 install-autobahn:
 	@scripts/install-autobahn.sh
+
+install-bench:
+	@scripts/install-bench.sh
