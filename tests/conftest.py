@@ -53,12 +53,14 @@ def node_command(script, *arguments):
     return ["node", script, *arguments]
 
 
-def start_kind(start, kind, workers=1):
+def start_kind(start, kind, workers=1, deflate=False):
     """The echo server of one of KINDS."""
     if kind == "php-base":
-        return start_php(start, ECHO_PHP, "PORT", "base", workers)
-    limits = {"message_bytes_max": MESSAGE_BYTES_MAX, "outbox_bytes_max": OUTBOX_BYTES_MAX}
-    return start_rust(start, kind.removeprefix("rust-"), workers, **limits)
+        return start_php(start, ECHO_PHP, "PORT", "base", workers, *(["deflate"] if deflate else []))
+    port, mode = free_port(), kind.removeprefix("rust-")
+    limits = ["--message-bytes-max", MESSAGE_BYTES_MAX, "--outbox-bytes-max", OUTBOX_BYTES_MAX]
+    where = ["--port", port, "--mode", mode, "--workers", workers]
+    return start(rust_command(*where, *limits, *(["--deflate"] if deflate else [])), port)
 
 
 @pytest.fixture

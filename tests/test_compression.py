@@ -8,8 +8,8 @@ import pytest
 from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
 from websockets.sync.client import connect
 
-from conftest import ECHO_PHP, KINDS, MESSAGE_BYTES_MAX, OUTBOX_BYTES_MAX, TESTS, servers, start_php
-from server import free_port, pss_bytes, rust_command
+from conftest import KINDS, TESTS, servers, start_kind
+from server import pss_bytes
 from wire import CLOSE, CONTINUATION, TEXT, frame, open_websocket
 
 RSV1 = 4
@@ -18,12 +18,7 @@ RSV1 = 4
 @pytest.fixture(scope="module", params=KINDS)
 def echo(request, tmp_path_factory):
     with servers(tmp_path_factory.mktemp("deflate")) as start:
-        if request.param == "php-base":
-            yield start_php(start, ECHO_PHP, "PORT", "base", 1, "deflate")
-        else:
-            limits = ["--message-bytes-max", MESSAGE_BYTES_MAX, "--outbox-bytes-max", OUTBOX_BYTES_MAX]
-            port, mode = free_port(), request.param.removeprefix("rust-")
-            yield start(rust_command("--port", port, "--mode", mode, "--deflate", *limits), port)
+        yield start_kind(start, request.param, deflate=True)
 
 
 def messages(seed):
