@@ -6,13 +6,14 @@ TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
 PYTEST := .venv/bin/pytest tests
 AUTOBAHN = .venv-autobahn/bin/python tests/autobahn/run.py --logs $(TARGET)/autobahn
 
-# Where the tests find the two servers.
+# Where the tests find the two servers, and the peers that drive them.
 export WIREWOOL_ECHO := $(TARGET)/release/examples/echo
+export WIREWOOL_PEERS := $(TARGET)/peers/peers
 export WIREWOOL_EXT := $(abspath build/wirewool.so)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: run ext test autobahn autobahn-ci fuzz lint idle instructions clean help servers install-build install-test install-autobahn install-bench
+.PHONY: run ext test autobahn autobahn-ci fuzz lint idle instructions clean help servers peers install-build install-test install-autobahn install-bench
 
 run: ext ## Builds the extension and starts the chat example (PORT=9501).
 	exec php -d extension=build/wirewool.so examples/chat/server.php $(PORT)
@@ -25,7 +26,8 @@ ext: install-build ## Builds the PHP extension: build/wirewool.so.
 test: install-build install-test ## Runs all tests: Rust's, PHP's (phpt), and those over real sockets.
 	cargo test
 	cargo test -p wirewool-php
-	$(MAKE) --no-print-directory servers
+	cargo test --profile peers -p wirewool-peers
+	$(MAKE) --no-print-directory servers peers
 	$(PYTEST)
 
 autobahn: install-autobahn servers ## Runs the Autobahn test suite, all 517 cases, against both servers and the client (ten minutes).
@@ -59,6 +61,9 @@ help: ## Lists the targets.
 
 servers: ext
 	cargo build --release --examples
+
+peers:
+	cargo build --profile peers -p wirewool-peers
 
 install-build:
 	@scripts/install-build.sh

@@ -13,6 +13,7 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 RUST_ECHO = pathlib.Path(os.environ.get("WIREWOOL_ECHO", ROOT / "target/release/examples/echo"))
+PEERS = pathlib.Path(os.environ.get("WIREWOOL_PEERS", ROOT / "target/peers/peers"))
 EXTENSION = pathlib.Path(os.environ.get("WIREWOOL_EXT", ROOT / "build/wirewool.so"))
 # -n: no php.ini, so that no other extension and no setting of this machine takes part. pcntl is compiled into
 # Debian's php-cli, posix is a module of its own.
@@ -239,6 +240,11 @@ def client_command(*arguments):
     client = RUST_ECHO.with_name("echo_client")
     assert client.exists(), f"{client} is missing: cargo build --release --examples"
     return [client, *arguments]
+
+
+def peers_command(*arguments):
+    assert PEERS.exists(), f"{PEERS} is missing: cargo build --profile peers -p wirewool-peers"
+    return [PEERS, *arguments]
 
 
 def run(command, seconds=20):
