@@ -1,4 +1,5 @@
-"""Random messages from WebSocket implementations that others wrote come back from our servers as they were sent.
+"""Random messages from WebSocket implementations that others wrote come back from our servers as they were sent, and
+those of our client from their servers.
 
 Each peer has two roles, on the command line: `serve [PORT]` prints "listening on ..." and echoes in random fragments;
 `drive URL SEED COUNT [--deflate]` sends messages of 0 to 16 MiB in random fragments, with pings in between, some
@@ -6,19 +7,23 @@ without waiting for those before, and exits with 0 if all came back in order and
 
 import contextlib
 import json
+import pathlib
 import re
 import sys
+import tempfile
 import threading
 
 import pytest
 from websockets.sync.server import serve
 
 from conftest import KINDS, TESTS, node_command, servers, start_kind, start_php
-from server import peers_command, run
+from server import free_port, peers_command, run
 
+OURS = "wirewool"
 PEERS = {
     "tungstenite": lambda *arguments: peers_command("tungstenite", *arguments),
     "yawc": lambda *arguments: peers_command("yawc", *arguments),
+    OURS: lambda *arguments: peers_command("wirewool", *arguments),
     "websockets": lambda *arguments: [sys.executable, TESTS / "peer.py", *arguments],
     "ws": lambda *arguments: node_command(TESTS / "npm/peer.mjs", *arguments),
 }
@@ -60,6 +65,42 @@ def test_compressed(server, peer, seed):
     ended = drive(peer, server.port, seed, COUNT, "--deflate")
     assert_all_came_back(ended)
     assert "permessage-deflate" in ended.stdout
+
+
+@pytest.fixture(scope="module", params=PEERS)
+def peer_server(request, tmp_path_factory):
+    """(its name, the port) of each peer as a server."""
+    port = free_port()
+    with servers(tmp_path_factory.mktemp("peer")) as start:
+        start(PEERS[request.param]("serve", port), port)
+        yield request.param, port
+
+
+def test_our_client_plain(peer_server):
+    _, port = peer_server
+    ended = drive(OURS, port, 3, COUNT)
+    assert_all_came_back(ended)
+    assert "no extension" in ended.stdout
+
+
+@pytest.mark.parametrize("seed", [4, 5, 6])
+def test_our_client_compressed(peer_server, seed):
+    name, port = peer_server
+    if name in CANNOT_COMPRESS:
+        pytest.skip(f"{name} cannot compress")
+    ended = drive(OURS, port, seed, COUNT, "--deflate")
+    assert_all_came_back(ended)
+    assert "permessage-deflate" in ended.stdout
+
+
+@pytest.mark.parametrize("peer", [peer for peer in PEERS if peer != OURS])
+def test_our_server_in_fragments(peer):
+    """The echo servers above answer in one frame."""
+    port = free_port()
+    with tempfile.TemporaryDirectory() as folder, servers(pathlib.Path(folder)) as start:
+        start(PEERS[OURS]("serve", port), port)
+        options = [] if peer in CANNOT_COMPRESS else ["--deflate"]
+        assert_all_came_back(drive(peer, port, 7, COUNT, *options))
 
 
 # ---- a driver that would not notice is worth nothing ----

@@ -19,7 +19,7 @@ use wirewool_proto::http::response::Response;
 use wirewool_proto::websocket::close::CloseCode;
 use wirewool_proto::websocket::extension::Compression;
 use wirewool_proto::websocket::frame::{CONTROL_BYTES_MAX, Opcode};
-use wirewool_proto::websocket::message::Payload;
+use wirewool_proto::websocket::message::{Kind, Payload};
 
 /// Why a server did not start, or ended early.
 #[derive(Debug, thiserror::Error)]
@@ -126,6 +126,18 @@ impl Server {
     pub fn push<'a>(&self, fd: Fd, message: impl Into<Message<'a>>) -> Result<(), Refused> {
         let Message { kind, compress, payload } = message.into();
         self.apply(fd, Command::Push(Push { opcode: kind.opcode(), fin: true, compress, payload }))
+    }
+
+    /// Sends a fragment of a message: the first one says what it is, the others continue it, the last one has `fin`.
+    /// Messages pushed meanwhile wait for its end. Whether the fragments of a text are UTF-8 together is the caller's
+    /// affair.
+    ///
+    /// # Errors
+    /// As [`Server::push`]; a first fragment inside a message, or another one outside.
+    pub fn push_fragment(&self, fd: Fd, first: Option<Kind>, fin: bool, payload: &[u8]) -> Result<(), Refused> {
+        let opcode = first.map_or(Opcode::Continuation, Kind::opcode);
+        let payload = Payload::Borrowed(payload);
+        self.apply(fd, Command::Push(Push { opcode, fin, compress: false, payload }))
     }
 
     /// Sends a ping with at most 125 bytes.

@@ -1,4 +1,4 @@
-//! Drivers and echo servers over WebSocket implementations that others wrote, one module for each.
+//! Drivers and echo servers over WebSocket implementations, ours and those that others wrote, one module for each.
 //!
 //! A peer is two functions: `serve` sends every message back in pieces of its own, `drive` sends what a `plan::Plan`
 //! says and holds what comes back against it.
@@ -8,6 +8,7 @@
 pub mod check;
 pub mod plan;
 pub mod with_tungstenite;
+pub mod with_wirewool;
 pub mod with_yawc;
 
 /// What ends a driver or a server: in words, for a person.

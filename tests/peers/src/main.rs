@@ -9,12 +9,12 @@ use std::process::ExitCode;
 use std::time::Duration;
 use std::{io, process, thread};
 use wirewool_peers::plan::Plan;
-use wirewool_peers::{Failure, with_tungstenite, with_yawc};
+use wirewool_peers::{Failure, with_tungstenite, with_wirewool, with_yawc};
 
 const DRIVE_SECONDS_MAX: u64 = 50;
 
 #[derive(Parser)]
-#[command(about = "WebSocket implementations that others wrote")]
+#[command(about = "WebSocket implementations, ours and those that others wrote")]
 struct Arguments {
     /// The implementation.
     #[arg(value_enum)]
@@ -26,6 +26,7 @@ struct Arguments {
 #[derive(Clone, Copy, ValueEnum)]
 enum Peer {
     Tungstenite,
+    Wirewool,
     Yawc,
 }
 
@@ -70,11 +71,16 @@ fn main() -> ExitCode {
 }
 
 fn serve(peer: Peer, port: u16, seed: u64) -> Result<(), Failure> {
+    if matches!(peer, Peer::Wirewool) {
+        let (server, address) = with_wirewool::listen(port, seed)?;
+        tell(io::stdout(), &format!("listening on {address}"));
+        return Ok(server.start()?);
+    }
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
     tell(io::stdout(), &format!("listening on {}", listener.local_addr()?));
     match peer {
-        Peer::Tungstenite => with_tungstenite::serve(&listener, seed),
         Peer::Yawc => with_yawc::serve(listener, seed),
+        _ => with_tungstenite::serve(&listener, seed),
     }
 }
 
@@ -87,6 +93,7 @@ fn drive(peer: Peer, url: &str, plan: Plan, deflate: bool) -> Result<(), Failure
     let line = match peer {
         Peer::Tungstenite if deflate => return Err("tungstenite cannot compress".into()),
         Peer::Tungstenite => with_tungstenite::drive(url, plan)?,
+        Peer::Wirewool => with_wirewool::drive(url, plan, deflate)?,
         Peer::Yawc => with_yawc::drive(url, plan, deflate)?,
     };
     tell(io::stdout(), &line);
