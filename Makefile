@@ -36,7 +36,7 @@ autobahn: install-autobahn servers ## Runs the Autobahn test suite, all 517 case
 autobahn-ci: install-autobahn servers ## Runs its 385 quick cases (under a minute).
 	$(AUTOBAHN) ci
 
-fuzz: install-build ## Fuzzes each decoder (SECONDS=10 each), if there is a nightly Rust.
+fuzz: install-build ## Fuzzes each decoder, and the hub (SECONDS=10 each), if there is a nightly Rust.
 	scripts/fuzz.sh $(SECONDS) $(TARGET)
 
 lint: install-build ## Checks the format, clippy's lints and the dependencies' licences and sources.

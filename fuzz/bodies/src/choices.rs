@@ -70,8 +70,13 @@ impl Cuts {
     }
 
     /// `bytes` in pieces: tiny, small or large ones, some thousands at most.
-    pub fn pieces<'a>(&mut self, mut bytes: &'a [u8]) -> Vec<&'a [u8]> {
-        let most = [1, 3, 40, 700][(self.0 % 4) as usize].max(bytes.len() / 1000);
+    pub fn pieces<'a>(&mut self, bytes: &'a [u8]) -> Vec<&'a [u8]> {
+        self.about(1000, bytes)
+    }
+
+    /// As [`Cuts::pieces`], but not many more than twice `count`.
+    pub fn about<'a>(&mut self, count: usize, mut bytes: &'a [u8]) -> Vec<&'a [u8]> {
+        let most = [1, 3, 40, 700][(self.0 % 4) as usize].max(bytes.len() / count);
         let mut pieces = Vec::new();
         while !bytes.is_empty() {
             let (piece, rest) = bytes.split_at(self.length(most).min(bytes.len()));

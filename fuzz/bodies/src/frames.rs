@@ -107,19 +107,32 @@ pub(crate) struct Reader {
     pub(crate) direct_bytes_min: Option<usize>,
 }
 
+/// A loop's spare memory.
+#[derive(Debug, Default)]
+pub(crate) struct Spares {
+    pool: Pool,
+    inflaters: Inflaters,
+}
+
 impl Reader {
     /// All events up to a close frame or a mistake.
     pub(crate) fn read(self, pieces: &[&[u8]]) -> Vec<Seen> {
+        self.read_with(pieces, &mut Spares::default())
+    }
+
+    /// As [`Reader::read`], with what other connections of the same loop left.
+    pub(crate) fn read_with(self, pieces: &[&[u8]], spares: &mut Spares) -> Vec<Seen> {
         let mut receiver = Receiver::new(self.role);
         if let Some((takeover, window_bits)) = self.inflating {
             receiver = receiver.inflating(takeover, window_bits);
         }
-        let (mut pool, mut inflaters, mut all) = (Pool::default(), Inflaters::default(), Vec::new());
+        let Spares { pool, inflaters } = spares;
+        let mut all = Vec::new();
         for piece in pieces {
             let mut piece = piece.to_vec();
             let mut input = &mut piece[..];
             while !input.is_empty() {
-                let (used, event) = match self.step(&mut receiver, input, &mut pool, &mut inflaters) {
+                let (used, event) = match self.step(&mut receiver, input, pool, inflaters) {
                     Ok(step) => step,
                     Err(violation) => return [all, vec![Seen::Broke(violation)]].concat(),
                 };
@@ -128,7 +141,7 @@ impl Reader {
                     return all;
                 }
                 input = &mut input[used..];
-                receiver.recycle(&mut pool);
+                receiver.recycle(pool);
             }
         }
         all

@@ -9,6 +9,7 @@ pub mod client;
 pub mod compression;
 pub mod frames;
 pub mod http;
+pub mod hub;
 pub mod round_trip;
 pub mod text;
 
@@ -16,7 +17,7 @@ pub mod text;
 pub type Body = fn(&[u8]);
 
 /// All targets: the name of its file in `fuzz_targets` and of its folder in `seeds`, and its body.
-pub const TARGETS: [(&str, Body); 11] = [
+pub const TARGETS: [(&str, Body); 12] = [
     ("request_head", http::request_head),
     ("request_body", http::request_body),
     ("handshake", http::handshake),
@@ -28,4 +29,5 @@ pub const TARGETS: [(&str, Body); 11] = [
     ("close_payload", text::close_payload),
     ("utf8", text::utf8),
     ("round_trip", round_trip::round_trip),
+    ("hub", hub::hub),
 ];

@@ -2,6 +2,7 @@
 
 use std::fs;
 use wirewool_fuzz_bodies::TARGETS;
+use wirewool_fuzz_bodies::hub::{self, Reached};
 
 /// A larger one belongs in a corpus.
 const SEED_BYTES_MAX: usize = 1 << 10;
@@ -31,4 +32,32 @@ fn every_target_is_listed() {
     let mut listed = TARGETS.map(|(target, _)| format!("{target}.rs"));
     listed.sort_unstable();
     assert_eq!(found, listed);
+}
+
+/// Looks at one of the things that an input can reach.
+type Count = fn(&Reached) -> usize;
+
+#[test]
+fn the_seeds_of_the_hub_go_deep() {
+    let rows: [(&str, Count, usize); 14] = [
+        ("compressed_messages", |reached| reached.inflated, 3),
+        ("compressed_messages", |reached| reached.deflated, 5),
+        ("no_context_kept", |reached| reached.deflated, 4),
+        ("fragments_and_what_is_held", |reached| reached.fragments, 4),
+        ("backlog_and_back_pressure", |reached| reached.backlogs, 10),
+        ("backlog_and_back_pressure", |reached| reached.expired, 1),
+        ("deadlines", |reached| reached.expired, 3),
+        ("deadlines", |reached| reached.stale, 6),
+        ("deadlines", |reached| reached.reused, 2),
+        ("requests_and_bodies", |reached| reached.bodies, 2),
+        ("direct_reads", |reached| reached.direct_reads, 10),
+        ("close_handshakes", |reached| reached.close_frames, 1),
+        ("close_handshakes", |reached| reached.violations, 1),
+        ("close_handshakes", |reached| reached.farewells, 3),
+    ];
+    for (seed, count, wanted) in rows {
+        let bytes = fs::read(format!("../seeds/hub/{seed}")).expect("a seed can be read");
+        let reached = hub::run(&bytes);
+        assert!(count(&reached) >= wanted, "{seed}: wanted {wanted}, reached {reached:?}");
+    }
 }
