@@ -2,6 +2,9 @@
 
 PORT ?= 9501
 SECONDS ?= 10
+ROUNDS ?= 3
+ONLY ?=
+SERVERS ?=
 TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
 PYTEST := .venv/bin/pytest tests
 AUTOBAHN = .venv-autobahn/bin/python tests/autobahn/run.py --logs $(TARGET)/autobahn
@@ -13,7 +16,7 @@ export WIREWOOL_EXT := $(abspath build/wirewool.so)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: run ext test autobahn autobahn-ci fuzz lint idle instructions clean help servers peers install-build install-test install-autobahn install-bench
+.PHONY: run ext test autobahn autobahn-ci fuzz lint idle bench instructions clean help servers peers install-build install-test install-autobahn install-bench
 
 run: ext ## Builds the extension and starts the chat example (PORT=9501).
 	exec php -d extension=build/wirewool.so examples/chat/server.php $(PORT)
@@ -27,6 +30,7 @@ test: install-build install-test ## Runs all tests: Rust's, PHP's (phpt), and th
 	cargo test
 	cargo test -p wirewool-php
 	cargo test --profile peers -p wirewool-peers
+	cargo test -p wirewool-bench
 	$(MAKE) --no-print-directory servers peers
 	$(PYTEST)
 
@@ -51,6 +55,10 @@ idle: install-build install-test servers ## Prints the memory that one of 10,000
 instructions: install-build install-bench ## Counts instructions on the hot paths, against bench/instructions.csv (UPDATE=1 writes it).
 	cargo build --release -p wirewool-instructions
 	$(TARGET)/release/wirewool-instructions compare $(if $(UPDATE),--update) bench/instructions.csv
+
+bench: install-build servers ## Compares servers (ROUNDS=3 ONLY=echo-20B SERVERS=floor,rust-base): target/bench/results.md.
+	cargo build --release -p wirewool-bench -p wirewool-bench-peers
+	$(TARGET)/release/compare --rounds $(ROUNDS) --only "$(ONLY)" --servers "$(SERVERS)" --out $(TARGET)/bench
 
 clean: ## Removes everything that was built or installed here.
 	cargo clean
