@@ -7,7 +7,6 @@ use wirewool_hub::event::{Event, Handler, Verdict};
 use wirewool_hub::fd::{Fd, Place};
 use wirewool_hub::hub::Hub;
 use wirewool_hub::settings::Settings;
-use wirewool_hub::time::Moment;
 use wirewool_hub::wire::{Interest, Sent, Wire};
 use wirewool_proto::websocket::deflate::Deflater;
 use wirewool_proto::websocket::extension::{Compression, negotiate};
@@ -174,8 +173,8 @@ impl Wire for Sink {
         UNIX_EPOCH
     }
 
-    fn moment(&self) -> Moment {
-        Moment(0)
+    fn micros(&self) -> u64 {
+        0
     }
 }
 

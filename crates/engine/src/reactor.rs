@@ -125,11 +125,12 @@ impl Reactor {
     /// Those of epoll.
     pub fn wait(&mut self, limit: Option<Duration>) -> io::Result<()> {
         let deadline = [self.hub.next_deadline(), self.acceptor.back_at()].into_iter().flatten().min();
-        let until = deadline.map(|at| Duration::from_millis(at.0.saturating_sub(self.sockets.moment().0)));
+        let until =
+            deadline.map(|at| Duration::from_millis(at.0.saturating_sub(Moment::from_micros(self.sockets.micros()).0)));
         let timeout = [until, limit].into_iter().flatten().min();
         self.cursor = 0;
         self.sockets.poller.wait(&mut self.ready, timeout)?;
-        self.now = self.sockets.moment();
+        self.now = Moment::from_micros(self.sockets.micros());
         Ok(())
     }
 

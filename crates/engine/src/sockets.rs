@@ -9,7 +9,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 use wirewool_hub::fd::{Fd, Place};
-use wirewool_hub::time::Moment;
 use wirewool_hub::wire::{Interest, Sent, Wire};
 use wirewool_ipc::table::Table;
 
@@ -152,8 +151,8 @@ impl Wire for Sockets {
     }
 
     #[inline]
-    fn moment(&self) -> Moment {
-        Moment(self.began.elapsed().as_millis() as u64)
+    fn micros(&self) -> u64 {
+        self.began.elapsed().as_micros() as u64
     }
 }
 

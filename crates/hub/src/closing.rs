@@ -47,6 +47,8 @@ impl Outbound {
             return;
         }
         sending.phase = Phase::Closing;
+        self.read_clock(wire);
+        let sending = &mut self.rows[row as usize];
         sending.reply = Reply::None;
         sending.closed_by_server = by_server;
         // What waits for the end of a fragmented message can never go out.

@@ -9,9 +9,6 @@ use wirewool_proto::websocket::close;
 use wirewool_proto::websocket::receiver::{self, Means, Receiver};
 use wirewool_proto::websocket::violation::Violation;
 
-/// After so many messages of one batch the clock is read.
-const MESSAGES_PER_LOOK: u32 = 32;
-
 #[inline]
 pub(crate) fn deliver(
     out: &mut Outbound,
@@ -52,7 +49,7 @@ pub(crate) fn websocket(
             return Verdict::Stop;
         }
         count += 1;
-        if count.is_multiple_of(MESSAGES_PER_LOOK) {
+        if out.is_time_to_look(count) {
             out.flush_if_late(wire);
         }
     }

@@ -281,7 +281,6 @@ impl Hub {
     #[inline]
     pub fn settle(&mut self, wire: &mut dyn Wire, handler: &mut dyn Handler) -> Verdict {
         self.out.more = false;
-        self.out.flush_if_late(wire);
         loop {
             self.out.flush_dirty(wire);
             if self.out.answered.is_empty() && self.out.ended.is_empty() && self.out.freed.is_empty() {

@@ -21,11 +21,14 @@ use wirewool_proto::websocket::sender::{Admission, Sequence};
 /// The size from which a payload is sent from where it is, instead of through a copy.
 const THROUGH_BYTES_MIN: usize = 8 << 10;
 
-/// How long bytes may wait for the end of their batch; looked at when a handler returns.
-const BATCH_MS_MAX: u64 = 1;
+/// How long bytes may wait for the end of their batch; looked at when a handler returns, or after several have.
+const BATCH_MICROS_MAX: u64 = 1_000;
 
-/// After a batch that took longer, so long nothing waits for the end of one: handlers that are slow once are slow again.
-const HASTE_MS: u64 = 1_000;
+/// The clock is read after so many messages of a batch.
+const MESSAGES_PER_LOOK: u32 = 32;
+
+/// For so long after a batch that took longer it is read after each: handlers that are slow once are slow again.
+const WATCH_MS: u64 = 100;
 
 /// All sending halves of a loop, and what is to be done about them at the end of the pass.
 #[derive(Debug)]
@@ -40,9 +43,11 @@ pub(crate) struct Outbound {
     pub(crate) now: Moment,
     /// More input of the same read waits to be handled.
     pub(crate) more: bool,
-    /// Until then, nothing waits for that.
-    hasty_until: Moment,
+    /// Those who wait for that, and since when the first of them does.
     dirty: Vec<u32>,
+    dirty_since_micros: u64,
+    /// Until then, the clock is read after each message.
+    watched_until: Moment,
     pub(crate) answered: Vec<u32>,
     pub(crate) ended: Vec<u32>,
     pub(crate) freed: Vec<u32>,
@@ -66,8 +71,9 @@ impl Outbound {
             deflaters: Deflaters::default(),
             now: Moment(0),
             more: false,
-            hasty_until: Moment(0),
             dirty: Vec::new(),
+            dirty_since_micros: 0,
+            watched_until: Moment(0),
             answered: Vec::new(),
             ended: Vec::new(),
             freed: Vec::new(),
@@ -272,6 +278,7 @@ impl Outbound {
             }
             After::KeepAlive => {
                 sending.status = Status::Plain;
+                self.read_clock(wire);
                 self.deadlines.set(row, Wait::KeepAlive, self.now);
                 self.given(row);
             }
@@ -289,7 +296,7 @@ impl Outbound {
     fn send_soon(&mut self, row: u32, wire: &mut dyn Wire) {
         let sending = &mut self.rows[row as usize];
         sending.sent_at = self.now;
-        if !self.more || self.now < self.hasty_until || sending.outbox.owed() >= BATCH_BYTES_MAX {
+        if !self.more || sending.outbox.owed() >= BATCH_BYTES_MAX {
             let place = sending.place(row);
             let flushed = sending.outbox.flush(place, wire, &mut self.spares);
             if flushed != Flushed::Empty {
@@ -297,6 +304,9 @@ impl Outbound {
             }
         } else if !sending.dirty {
             sending.dirty = true;
+            if self.dirty.is_empty() {
+                self.dirty_since_micros = wire.micros();
+            }
             self.dirty.push(row);
         }
     }
@@ -315,15 +325,27 @@ impl Outbound {
         }
     }
 
+    /// A handler may have taken long in this pass: what is waited for from now on is not due because of that.
+    pub(crate) fn read_clock(&mut self, wire: &mut dyn Wire) {
+        self.now = self.now.max(Moment::from_micros(wire.micros()));
+    }
+
+    /// So many messages of a batch are handled: is it time to look at the clock?
+    #[inline]
+    pub(crate) fn is_time_to_look(&self, messages: u32) -> bool {
+        messages.is_multiple_of(MESSAGES_PER_LOOK) || self.now < self.watched_until
+    }
+
     /// A batch that takes long does not keep others waiting.
     pub(crate) fn flush_if_late(&mut self, wire: &mut dyn Wire) {
-        if !self.dirty.is_empty() {
-            let now = wire.moment();
-            if now >= self.now + BATCH_MS_MAX {
-                self.now = now;
-                self.hasty_until = now + HASTE_MS;
-                self.flush_dirty(wire);
-            }
+        if self.dirty.is_empty() {
+            return;
+        }
+        let micros = wire.micros();
+        if micros >= self.dirty_since_micros + BATCH_MICROS_MAX {
+            self.now = self.now.max(Moment::from_micros(micros));
+            self.watched_until = self.now + WATCH_MS;
+            self.flush_dirty(wire);
         }
     }
 

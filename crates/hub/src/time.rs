@@ -6,6 +6,13 @@ use std::ops::Add;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Moment(pub u64);
 
+impl Moment {
+    /// So many microseconds after the loop began.
+    pub fn from_micros(micros: u64) -> Moment {
+        Moment(micros / 1000)
+    }
+}
+
 impl Add<u64> for Moment {
     type Output = Moment;
 

@@ -1,7 +1,6 @@
 //! The way out, which the engine lends to the hub call by call.
 
 use crate::fd::{Fd, Place};
-use crate::time::Moment;
 use std::io::IoSlice;
 use std::time::SystemTime;
 
@@ -43,6 +42,6 @@ pub trait Wire {
     fn released(&mut self, fd: Fd);
     /// The time of day, for a `Date` header.
     fn time_of_day(&self) -> SystemTime;
-    /// Milliseconds since the loop began, read anew.
-    fn moment(&self) -> Moment;
+    /// Microseconds since the loop began, read anew.
+    fn micros(&self) -> u64;
 }

@@ -106,6 +106,9 @@ fn bit(signal: Signal) -> u64 {
 
 fn handlers_are_restored() {
     let (usr1, usr2, hup) = (bit(Signal::Usr1), bit(Signal::Usr2), bit(Signal::Hup));
+    // Whoever started this, nohup for one, may have had it ignored.
+    // SAFETY: SIG_DFL runs no code.
+    unsafe { libc::signal(libc::SIGHUP, libc::SIG_DFL) };
     // SAFETY: SIG_IGN runs no code.
     unsafe { libc::signal(libc::SIGUSR2, libc::SIG_IGN) };
     assert_eq!(dispositions(), (0, usr2));

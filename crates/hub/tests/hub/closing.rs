@@ -1,9 +1,11 @@
 //! How connections end: once, in order, with all that was owed, and never without an end.
 
 use crate::fake::{
-    Connection, Manner, Seen, UPGRADE, World, answer, client_text, closed, disconnect, echo, from_client, from_server,
-    push, server_close, server_text, text,
+    Connection, FakeWire, Manner, Seen, UPGRADE, World, answer, client_text, closed, disconnect, echo, from_client,
+    from_server, push, server_close, server_text, text,
 };
+use std::cell::RefCell;
+use std::rc::Rc;
 use wirewool_hub::command::{After, Command, Refused};
 use wirewool_hub::event::Status;
 use wirewool_hub::hub::Target;
@@ -72,6 +74,29 @@ fn flush_then_wait_for_the_peer() {
             }
         }
     }
+}
+
+/// A handler that takes long, and then closes, leaves its peer as much time as one that is quick.
+#[test]
+fn a_slow_handler_does_not_cut_the_wait_short() {
+    let clock: Rc<RefCell<Option<FakeWire>>> = Rc::default();
+    let in_handler = clock.clone();
+    let mut world = World::new(Settings::default(), Manner::AtOnce, move |fd, seen, out| {
+        echo(fd, seen, out);
+        if let Seen::Message(..) = seen
+            && let Some(wire) = &*in_handler.borrow()
+        {
+            wire.0.borrow_mut().now += 5_000;
+            disconnect(out, fd).expect("it is open");
+        }
+    });
+    let connection = world.open_websocket();
+    *clock.borrow_mut() = Some(world.wire.clone());
+    world.feed(connection, &client_text("a"));
+    world.wait(1_999);
+    assert!(!world.is_closed(connection));
+    world.wait(1);
+    assert!(world.is_closed(connection) && world.hub.is_empty());
 }
 
 #[test]

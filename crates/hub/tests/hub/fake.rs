@@ -198,8 +198,8 @@ impl Wire for FakeWire {
         SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777)
     }
 
-    fn moment(&self) -> Moment {
-        Moment(self.0.borrow().now)
+    fn micros(&self) -> u64 {
+        self.0.borrow().now * 1000
     }
 }
 

@@ -69,10 +69,7 @@ fn a_push_leaves_at_once_unless_more_is_to_come() {
     world.wire.0.borrow_mut().now += 1;
     world.hub.flush_if_late(&mut world.wire);
     assert_eq!(world.sent(connection), server_text("b"));
-    // A handler was slow: for a second nothing waits for it.
-    push(&mut world.hub.outlet(&mut world.wire, true), connection.fd, Text, true, b"!").expect("room");
-    assert_eq!(world.sent(connection), server_text("!"));
-    world.wait(1_000);
+    // One batch that was late says nothing about the next.
     push(&mut world.hub.outlet(&mut world.wire, true), connection.fd, Text, true, b"c").expect("room");
     assert_eq!(owed(&world, connection), 3);
     world.hub.settle(&mut world.wire, &mut world.handler);

@@ -6,7 +6,6 @@ use std::io::IoSlice;
 use std::rc::Rc;
 use std::time::SystemTime;
 use wirewool_hub::fd::{Fd, Place};
-use wirewool_hub::time::Moment;
 use wirewool_hub::wire::{Interest, Sent, Wire};
 
 /// One socket, its peer's side included.
@@ -172,7 +171,7 @@ impl Wire for Sockets {
         SystemTime::UNIX_EPOCH
     }
 
-    fn moment(&self) -> Moment {
-        Moment(self.clock.get())
+    fn micros(&self) -> u64 {
+        self.clock.get() * 1000
     }
 }
