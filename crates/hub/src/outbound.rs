@@ -24,6 +24,11 @@ const THROUGH_BYTES_MIN: usize = 8 << 10;
 /// How long bytes may wait for the end of their batch; looked at when a handler returns, or after several have.
 const BATCH_MICROS_MAX: u64 = 1_000;
 
+/// For each connection that waits so much longer, up to a limit: about what sending to it takes. Or else a broadcast to
+/// thousands would send to all of them again and again while its batch is handled.
+const BATCH_MICROS_EACH: u64 = 5;
+const BATCH_MICROS_LIMIT: u64 = 10_000;
+
 /// The clock is read after so many messages of a batch.
 const MESSAGES_PER_LOOK: u32 = 32;
 
@@ -342,7 +347,8 @@ impl Outbound {
             return;
         }
         let micros = wire.micros();
-        if micros >= self.dirty_since_micros + BATCH_MICROS_MAX {
+        let patience = (self.dirty.len() as u64 * BATCH_MICROS_EACH).clamp(BATCH_MICROS_MAX, BATCH_MICROS_LIMIT);
+        if micros >= self.dirty_since_micros + patience {
             self.now = self.now.max(Moment::from_micros(micros));
             self.watched_until = self.now + WATCH_MS;
             self.flush_dirty(wire);

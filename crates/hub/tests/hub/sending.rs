@@ -58,6 +58,24 @@ fn a_batch_to_many_is_one_call_each() {
 }
 
 #[test]
+fn a_batch_to_thousands_has_more_time() {
+    let mut world = World::new(Settings::default(), Manner::AtOnce, echo);
+    let connections: Vec<Connection> = (0..3000).map(|_| world.open_websocket()).collect();
+    // How many wait, and how long at most.
+    for (count, ms) in [(200, 1), (400, 2), (3000, 10)] {
+        for connection in &connections[..count] {
+            push(&mut world.hub.outlet(&mut world.wire, true), connection.fd, Text, true, b"a").expect("room");
+        }
+        for (wait, wanted) in [(ms - 1, 0), (1, count)] {
+            world.wire.0.borrow_mut().now += wait;
+            world.hub.flush_if_late(&mut world.wire);
+            let sent = connections.iter().filter(|connection| !world.sent(**connection).is_empty()).count();
+            assert_eq!(sent, wanted, "{count} after {ms} ms");
+        }
+    }
+}
+
+#[test]
 fn a_push_leaves_at_once_unless_more_is_to_come() {
     let (mut world, connection) = world(Settings::default());
     push(&mut world.hub.outlet(&mut world.wire, false), connection.fd, Text, true, b"a").expect("room");
