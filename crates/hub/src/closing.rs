@@ -55,7 +55,7 @@ impl Outbound {
         sending.held = Vec::new();
         if let Some(payload) = sending.farewell.take() {
             let header = frame::encode(Opcode::Close, true, 0, payload.len(), None);
-            sending.outbox.append([header.bytes(), &payload], &mut self.spares);
+            self.append(row, [header.bytes(), &payload]);
         }
         self.end(row);
         let sending = &mut self.rows[row as usize];

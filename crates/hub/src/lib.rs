@@ -2,7 +2,8 @@
 //!
 //! * [`hub`]: bytes of a connection become [`event`]s for a handler; [`command`]s become bytes. `requests`,
 //!   `incoming` and `frames` are its receiving halves.
-//! * [`outbound`], [`outbox`], `sending`: the sending halves; `closing`: how they end; `directory`: by fd.
+//! * [`outbound`], [`outbox`], `sending`: the sending halves; `closing`: how they end; `directory`: by fd;
+//!   `tape`: what many are owed alike.
 //! * [`deadlines`]: until when a connection may keep the server waiting.
 //! * [`wire`]: the way out, lent by the engine; [`settings`]: the limits.
 #![forbid(unsafe_code)]
@@ -21,5 +22,6 @@ pub mod outbox;
 mod requests;
 mod sending;
 pub mod settings;
+mod tape;
 pub mod time;
 pub mod wire;

@@ -199,7 +199,7 @@ impl Outbound {
             let flushed = sending.outbox.send_through(header.bytes(), payload, place, wire, &mut self.spares);
             self.after_send(row, flushed, wire);
         } else {
-            sending.outbox.append([header.bytes(), payload.bytes()], &mut self.spares);
+            self.append(row, [header.bytes(), payload.bytes()]);
             self.send_soon(row, wire);
         }
         self.release_held(row, wire);
@@ -220,7 +220,7 @@ impl Outbound {
         let sending = &mut self.rows[row as usize];
         if sending.sequence == Sequence::Between && !sending.held.is_empty() {
             let held = std::mem::take(&mut sending.held);
-            sending.outbox.append([&held, &[]], &mut self.spares);
+            self.append(row, [&held, &[]]);
             self.send_soon(row, wire);
         }
     }
@@ -249,7 +249,7 @@ impl Outbound {
             let flushed = sending.outbox.send_through(&[], Payload::Borrowed(bytes), place, wire, &mut self.spares);
             self.after_send(row, flushed, wire);
         } else {
-            sending.outbox.append([bytes, &[]], &mut self.spares);
+            self.append(row, [bytes, &[]]);
             self.send_soon(row, wire);
         }
         Ok(())
@@ -294,6 +294,15 @@ impl Outbound {
     fn given(&mut self, row: u32) {
         self.rows[row as usize].reply = Reply::Given;
         self.answered.push(row);
+    }
+
+    /// Adds bytes to what is owed. Whoever has a stretch of the tape is among those who wait for the end of the batch.
+    #[inline]
+    pub(crate) fn append(&mut self, row: u32, parts: [&[u8]; 2]) {
+        if self.dirty.is_empty() {
+            self.spares.tape.rewind();
+        }
+        self.rows[row as usize].outbox.append(parts, &mut self.spares);
     }
 
     /// Sends what was just appended: now, or with the last message of its batch.

@@ -1,6 +1,7 @@
 //! What is owed to one connection: bytes that wait for the end of a batch, and bytes that the kernel did not take.
 
 use crate::fd::Place;
+use crate::tape::{Stretch, Tape};
 use crate::wire::{Sent, Wire};
 use std::collections::VecDeque;
 use std::io::IoSlice;
@@ -35,6 +36,8 @@ pub enum Flushed {
 #[derive(Debug, Default)]
 pub struct Spares {
     buffers: Vec<Vec<u8>>,
+    /// What connections are owed at the end of the batch.
+    pub(crate) tape: Tape,
     /// Blocks for messages.
     pub pool: Pool,
     /// Inflaters for messages.
@@ -104,9 +107,11 @@ impl Backlog {
 
 /// What is owed to one connection.
 ///
-/// Either bytes that wait for the end of a batch, or a backlog: never both.
+/// Either bytes that wait for the end of a batch, or a backlog: never both. The former are a stretch of the tape as long
+/// as they follow each other there, which they do when all are owed the same, or one is owed all; else a copy.
 #[derive(Debug, Default)]
 pub struct Outbox {
+    stretch: Stretch,
     batch: Vec<u8>,
     backlog: Option<Box<Backlog>>,
 }
@@ -115,7 +120,7 @@ impl Outbox {
     /// How many bytes are owed.
     #[inline]
     pub fn owed(&self) -> usize {
-        self.batch.len() + self.backlog.as_ref().map_or(0, |backlog| backlog.bytes)
+        self.stretch.len() + self.batch.len() + self.backlog.as_ref().map_or(0, |backlog| backlog.bytes)
     }
 
     /// Did the kernel refuse some?
@@ -129,9 +134,13 @@ impl Outbox {
     pub fn append(&mut self, parts: [&[u8]; 2], spares: &mut Spares) {
         match &mut self.backlog {
             None => {
-                if self.batch.capacity() == 0 {
-                    self.batch = spares.buffer();
+                if self.batch.is_empty()
+                    && let Some(stretch) = spares.tape.extend(self.stretch, parts)
+                {
+                    self.stretch = stretch;
+                    return;
                 }
+                self.leave_tape(spares);
                 for part in parts {
                     self.batch.extend_from_slice(part);
                 }
@@ -144,11 +153,31 @@ impl Outbox {
         }
     }
 
+    /// From now on the batch is a copy of its own.
+    fn leave_tape(&mut self, spares: &mut Spares) {
+        if self.batch.capacity() == 0 {
+            self.batch = spares.buffer();
+        }
+        self.batch.extend_from_slice(spares.tape.read(std::mem::take(&mut self.stretch)));
+    }
+
     /// Sends the batch. With a backlog it waits for room instead: see [`Outbox::drain`].
     #[inline]
     pub fn flush(&mut self, place: Place, wire: &mut dyn Wire, spares: &mut Spares) -> Flushed {
         if self.backlog.is_some() {
             return Flushed::Blocked;
+        }
+        if !self.stretch.is_empty() {
+            let stretch = std::mem::take(&mut self.stretch);
+            let bytes = spares.tape.read(stretch);
+            return match wire.send(place, bytes) {
+                Sent::Bytes(n) if n == bytes.len() => Flushed::Empty,
+                Sent::Bytes(n) => {
+                    self.backlog.get_or_insert_default().push(Chunk::Small(bytes[n..].to_vec(), 0));
+                    Flushed::Blocked
+                }
+                Sent::Broken => Flushed::Broken,
+            };
         }
         if self.batch.is_empty() {
             return Flushed::Empty;
@@ -181,6 +210,9 @@ impl Outbox {
         spares: &mut Spares,
     ) -> Flushed {
         assert!(self.backlog.is_none(), "a backlog goes out first");
+        if !self.stretch.is_empty() {
+            self.leave_tape(spares);
+        }
         let fixed = self.batch.len() + header.len();
         let first = usize::from(self.batch.is_empty());
         let parts = [IoSlice::new(&self.batch), IoSlice::new(header), IoSlice::new(payload.bytes())];
