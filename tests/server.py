@@ -106,6 +106,14 @@ def pss_bytes(pid):
     return int(re.search(r"^Pss:\s+(\d+) kB", rollup, re.M)[1]) * 1024
 
 
+def stirred(pid):
+    """How often a process's threads were switched to, and how many clock ticks they ran."""
+    status = pathlib.Path(f"/proc/{pid}/task").glob("*/status")
+    switches = sum(int(count) for path in status for count in re.findall(r"ctxt_switches:\s+(\d+)", path.read_text()))
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return switches, int(fields[11]) + int(fields[12])
+
+
 # ---- a server ----
 
 

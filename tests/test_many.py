@@ -1,16 +1,21 @@
 """Ten thousand idle connections in one worker: still answering, cheap to keep, and silent strangers do not stay."""
 
+import os
 import selectors
 import socket
 import time
 
 import pytest
 
-from server import raise_descriptor_limit
+from server import descendants, raise_descriptor_limit, stirred
 from wire import Closed, Wire, open_websocket, upgrade_request
 
 IDLE = 10_000
 SOURCES = 4  # loopback addresses to connect from, so that no one runs out of ports
+# So long they are left alone; how often each of the server's processes may wake up for nothing, and for how many clock ticks.
+QUIET_SECONDS = float(os.environ.get("QUIET_SECONDS", 2))
+QUIET_SWITCHES_MAX = 20
+QUIET_TICKS_MAX = 1
 BURST = 200  # connections being opened at once
 IDLE_BYTES_MAX = 2048
 SILENT = 1000
@@ -54,6 +59,17 @@ def open_many(port, count):
     return opened
 
 
+def quiet(server):
+    """Nothing happens, and so the server does nothing."""
+    before = {pid: stirred(pid) for pid in [server.pid, *descendants(server.pid)]}
+    time.sleep(QUIET_SECONDS)
+    for pid, (switches, ticks) in before.items():
+        more_switches, more_ticks = (now - then for now, then in zip(stirred(pid), (switches, ticks)))
+        print(f"process {pid}: {more_switches} switches and {more_ticks} ticks in {QUIET_SECONDS:.0f} s")
+        assert more_switches <= QUIET_SWITCHES_MAX
+        assert more_ticks <= QUIET_TICKS_MAX
+
+
 @pytest.mark.timeout(180)
 def test_ten_thousand_idle_connections(echo_server, record_property):
     assert raise_descriptor_limit() > IDLE + 500, "too few descriptors allowed (ulimit -n) for this test"
@@ -69,6 +85,7 @@ def test_ten_thousand_idle_connections(echo_server, record_property):
             idle_bytes = (server.pss_bytes() - before) / IDLE
             print(f"\n{IDLE} idle connections: {idle_bytes:.0f} bytes of PSS each")
             record_property("idle_bytes", idle_bytes)
+            quiet(server)
             for client in clients[:: IDLE // 100]:
                 Wire.over(client).echo("one of many")
         finally:
