@@ -19,7 +19,7 @@ impl Outbound {
             return Err(Refused::NotWebSocket);
         }
         sending.status = Status::Closing;
-        sending.farewell = Some(payload);
+        sending.aside().farewell = Some(payload);
         self.close(row, true, wire);
         Ok(())
     }
@@ -28,7 +28,7 @@ impl Outbound {
     pub(crate) fn begin_ending(&mut self, row: u32, payload: Vec<u8>) {
         let sending = &mut self.rows[row as usize];
         sending.phase = Phase::Ending;
-        sending.farewell = Some(payload);
+        sending.aside().farewell = Some(payload);
     }
 
     pub(crate) fn finish(&mut self, row: u32, wire: &mut dyn Wire) -> Result<(), Refused> {
@@ -52,8 +52,7 @@ impl Outbound {
         sending.reply = Reply::None;
         sending.closed_by_server = by_server;
         // What waits for the end of a fragmented message can never go out.
-        sending.held = Vec::new();
-        if let Some(payload) = sending.farewell.take() {
+        if let Some(payload) = sending.aside.take().and_then(|aside| aside.farewell) {
             let header = frame::encode(Opcode::Close, true, 0, payload.len(), None);
             self.append(row, [header.bytes(), &payload]);
         }
@@ -105,7 +104,7 @@ impl Outbound {
     /// its time to take what is under way: closing now, with input unread, would make the kernel drop that.
     pub(crate) fn discard(&mut self, row: u32, n: usize, wire: &mut dyn Wire) {
         let sending = &mut self.rows[row as usize];
-        sending.discarded = sending.discarded.saturating_add(n);
+        sending.discarded = sending.discarded.saturating_add(u32::try_from(n).unwrap_or(u32::MAX));
         self.watch(row, wire);
     }
 
@@ -118,7 +117,7 @@ impl Outbound {
         sending.phase = Phase::Gone;
         sending.reply = Reply::None;
         sending.outbox = Outbox::default();
-        (sending.held, sending.farewell) = (Vec::new(), None);
+        sending.aside = None;
         wire.close(sending.place(row));
         self.deadlines.clear(row);
         self.end(row);
@@ -148,8 +147,9 @@ impl Outbound {
             return Err(Refused::Unknown);
         }
         sending.end = End::Forgotten;
-        if let Some(fd) = sending.fd.take() {
-            self.directory.remove(&fd);
+        if let Some(fd) = sending.fd {
+            self.directory.remove(fd, &self.rows);
+            self.rows[row as usize].fd = None;
             wire.released(fd);
         }
         self.free_if_done(row);

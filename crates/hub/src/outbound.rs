@@ -98,8 +98,9 @@ impl Outbound {
             sent_at: self.now,
             ..Sending::free(sending.generation)
         };
-        self.directory.insert(fd, row);
-        sending.place(row)
+        let place = sending.place(row);
+        self.directory.insert(fd, row, &self.rows);
+        place
     }
 
     /// The row of a place, unless it is stale.
@@ -110,7 +111,7 @@ impl Outbound {
 
     #[inline]
     fn find(&self, fd: Fd) -> Option<u32> {
-        self.directory.get(&fd).copied()
+        self.directory.find(fd, &self.rows)
     }
 
     pub(crate) fn connections(&self) -> usize {
@@ -189,8 +190,9 @@ impl Outbound {
     ) {
         let sending = &mut self.rows[row as usize];
         if admission == Admission::Later {
-            sending.held.extend_from_slice(header.bytes());
-            sending.held.extend_from_slice(payload.bytes());
+            let held = &mut sending.aside().held;
+            held.extend_from_slice(header.bytes());
+            held.extend_from_slice(payload.bytes());
             return;
         }
         if payload.bytes().len() >= THROUGH_BYTES_MIN && !sending.outbox.has_backlog() {
@@ -218,8 +220,11 @@ impl Outbound {
     /// A fragmented message is finished: what waited for that goes out.
     fn release_held(&mut self, row: u32, wire: &mut dyn Wire) {
         let sending = &mut self.rows[row as usize];
-        if sending.sequence == Sequence::Between && !sending.held.is_empty() {
-            let held = std::mem::take(&mut sending.held);
+        if sending.aside.is_none() || sending.sequence == Sequence::Within {
+            return;
+        }
+        let held = std::mem::take(&mut sending.aside().held);
+        if !held.is_empty() {
             self.append(row, [&held, &[]]);
             self.send_soon(row, wire);
         }

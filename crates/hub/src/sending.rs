@@ -67,6 +67,16 @@ pub(crate) enum End {
     Forgotten,
 }
 
+/// What is set aside for later.
+#[derive(Debug, Default)]
+pub(crate) struct Aside {
+    /// Whole messages that wait for the end of a fragmented one.
+    pub(crate) held: Vec<u8>,
+    /// The payload of the close frame, the last thing that is sent.
+    pub(crate) farewell: Option<Vec<u8>>,
+}
+
+/// Two lines of the processor's cache: there are ten thousands of these.
 #[derive(Debug)]
 pub(crate) struct Sending {
     pub(crate) fd: Option<Fd>,
@@ -88,20 +98,24 @@ pub(crate) struct Sending {
     pub(crate) eof: bool,
     /// The peer ended its stream while it was not read from.
     pub(crate) peer_ended: bool,
-    pub(crate) discarded: usize,
+    pub(crate) discarded: u32,
     pub(crate) outbox: Outbox,
-    /// Whole messages that wait for the end of a fragmented one.
-    pub(crate) held: Vec<u8>,
+    /// What few connections have, and they for a while.
+    pub(crate) aside: Option<Box<Aside>>,
     /// How its messages are compressed, if that was negotiated.
     pub(crate) deflation: Option<Box<Deflation>>,
-    /// The close frame that answers the peer's ending.
-    pub(crate) farewell: Option<Vec<u8>>,
     pub(crate) opened_at: Moment,
     pub(crate) received_at: Moment,
     pub(crate) sent_at: Moment,
 }
 
+const _: () = assert!(size_of::<Sending>() <= 128);
+
 impl Sending {
+    pub(crate) fn aside(&mut self) -> &mut Aside {
+        self.aside.get_or_insert_default()
+    }
+
     pub(crate) fn free(generation: u32) -> Sending {
         Sending {
             fd: None,
@@ -120,9 +134,8 @@ impl Sending {
             peer_ended: false,
             discarded: 0,
             outbox: Outbox::default(),
-            held: Vec::new(),
+            aside: None,
             deflation: None,
-            farewell: None,
             opened_at: Moment(0),
             received_at: Moment(0),
             sent_at: Moment(0),
@@ -134,7 +147,7 @@ impl Sending {
     }
 
     pub(crate) fn owed(&self) -> usize {
-        self.outbox.owed() + self.held.len()
+        self.outbox.owed() + self.aside.as_ref().map_or(0, |aside| aside.held.len())
     }
 
     /// What its socket is to be waited for.
@@ -150,6 +163,6 @@ impl Sending {
     /// Is it closing, and is what it still sends thrown away?
     pub(crate) fn discards(&self) -> bool {
         let closing = matches!(self.phase, Phase::Closing | Phase::Draining);
-        closing && !self.eof && self.discarded <= DISCARD_BYTES_MAX
+        closing && !self.eof && self.discarded as usize <= DISCARD_BYTES_MAX
     }
 }
