@@ -59,9 +59,15 @@ pub struct Server {
 const ALL_JOBS: &[Job] = &[Job::Echo, Job::Deflate, Job::Broadcast];
 
 /// All that there are. The first is what the others are compared with.
-pub static ALL: [Server; 9] = [
+pub static ALL: [Server; 10] = [
     Server { name: "floor", meaning: "the least that a server can do", jobs: ALL_JOBS, start: floor },
     Server { name: "rust-base", meaning: "Wirewool, Rust, one worker process", jobs: ALL_JOBS, start: rust_base },
+    Server {
+        name: "rust-base-2",
+        meaning: "Wirewool, Rust, two worker processes on the same core",
+        jobs: &[Job::Echo],
+        start: rust_base_two,
+    },
     Server { name: "rust-thread", meaning: "Wirewool, Rust, one worker thread", jobs: ALL_JOBS, start: rust_thread },
     Server { name: "php-base", meaning: "Wirewool, PHP, SWOOLE_BASE, one worker", jobs: ALL_JOBS, start: php_base },
     Server { name: "yawc", meaning: "yawc, Rust", jobs: ALL_JOBS, start: yawc },
@@ -76,13 +82,13 @@ pub static ALL: [Server; 9] = [
     Server { name: "websockets", meaning: "websockets, Python", jobs: ALL_JOBS, start: python },
 ];
 
-/// Those that a list of names asks for; all, if it is empty.
+/// Those that a list of names asks for; all but the second of the same, if it is empty.
 ///
 /// # Errors
 /// A name that no server has.
 pub fn chosen(names: &str) -> Result<Vec<&'static Server>, String> {
     match names.trim().is_empty() {
-        true => Ok(ALL.iter().collect()),
+        true => Ok(ALL.iter().filter(|server| server.name != "rust-base-2").collect()),
         false => named(&ALL, |server| server.name, names),
     }
 }
@@ -230,6 +236,12 @@ fn wirewool(places: &Places, job: Job, port: u16, mode: &str) -> Result<Command,
 
 fn rust_base(places: &Places, job: Job, port: u16) -> Result<Command, String> {
     wirewool(places, job, port, "base")
+}
+
+fn rust_base_two(places: &Places, job: Job, port: u16) -> Result<Command, String> {
+    let mut command = wirewool(places, job, port, "base")?;
+    command.args(["--workers", "2"]);
+    Ok(command)
 }
 
 fn rust_thread(places: &Places, job: Job, port: u16) -> Result<Command, String> {
