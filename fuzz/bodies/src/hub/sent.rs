@@ -69,6 +69,10 @@ pub(crate) fn check(sent: &[u8], pieces: &[Piece], agreement: Option<Agreement>,
     let mut checker = Checker { rest: sent, pings: &own.pings, own, window, within: false, extent };
     for piece in pieces {
         checker.own_words();
+        if checker.is_cut_in_interim() {
+            checker.extent.whole = false;
+            return checker.extent;
+        }
         let found = match piece {
             Piece::Bytes(bytes) => checker.bytes(bytes),
             Piece::Frame(frame) => checker.frame(frame),
@@ -166,6 +170,12 @@ impl<'a> Checker<'a> {
         }
     }
 
+    /// Does all end within an interim answer? A piece that begins like one is cut off as well then.
+    fn is_cut_in_interim(&self) -> bool {
+        let is_short = (1..CONTINUE.len()).contains(&self.rest.len());
+        self.own.interim && is_short && self.agrees_with(CONTINUE)
+    }
+
     /// Behind all pieces: a refusal, or a close frame, or part of one of them or of the hub's words in between.
     fn last_words(&mut self) {
         if self.rest.is_empty() {
@@ -173,8 +183,7 @@ impl<'a> Checker<'a> {
         }
         self.extent.behind = self.rest.len();
         let refused = [&b"HTTP/1.1 4"[..], b"HTTP/1.1 503 "].iter().any(|refusal| self.agrees_with(refusal));
-        let interim = self.rest.len() < CONTINUE.len() && self.agrees_with(CONTINUE);
-        if self.own.refusal && refused || self.own.interim && interim {
+        if self.own.refusal && refused || self.is_cut_in_interim() {
             return;
         }
         if self.pings.iter().any(|ping| self.agrees_with(&control(Opcode::Pong, ping))) {
