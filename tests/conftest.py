@@ -83,8 +83,8 @@ def rust_server(start_server):
 
 @pytest.fixture(params=KINDS)
 def echo_server(request, start_server):
-    """echo_server(workers=1): starts an echo server of each kind, or of those given by `indirect`."""
-    return lambda workers=1: start_kind(start_server, request.param, workers)
+    """echo_server(workers=1, deflate=False): starts an echo server of each kind, or of those given by `indirect`."""
+    return lambda workers=1, deflate=False: start_kind(start_server, request.param, workers, deflate)
 
 
 @pytest.fixture(scope="module", params=KINDS)

@@ -28,9 +28,9 @@ def source_address(number):
     return f"127.0.0.{2 + number % SOURCES}"
 
 
-def open_many(port, count):
+def open_many(port, count, *headers):
     """Raw sockets with the handshake done, opened by one event loop, BURST at a time."""
-    request = upgrade_request()
+    request = upgrade_request("/", *headers)
     opened, begun = [], 0
     with selectors.DefaultSelector() as selector:
         while len(opened) < count:
@@ -71,13 +71,14 @@ def quiet(server):
 
 
 @pytest.mark.timeout(180)
-def test_ten_thousand_idle_connections(echo_server, record_property):
+@pytest.mark.parametrize("offer", [[], ["Sec-WebSocket-Extensions: permessage-deflate"]], ids=["plain", "deflate"])
+def test_ten_thousand_idle_connections(echo_server, record_property, offer):
     assert raise_descriptor_limit() > IDLE + 500, "too few descriptors allowed (ulimit -n) for this test"
-    server = echo_server()
+    server = echo_server(deflate=bool(offer))
     with open_websocket(server.port) as wire:
         wire.echo("warm")
         before = server.pss_bytes()
-        clients = open_many(server.port, IDLE)
+        clients = open_many(server.port, IDLE, *offer)
         try:
             wire.echo("an old connection is answered")
             with open_websocket(server.port) as late:

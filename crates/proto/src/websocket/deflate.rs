@@ -25,7 +25,8 @@ pub fn growth_max(len: usize) -> usize {
 
 /// Compresses messages.
 pub struct Deflater {
-    stream: Compress,
+    // Elsewhere: a connection that has none yet should not have room for it.
+    stream: Box<Compress>,
 }
 
 impl fmt::Debug for Deflater {
@@ -42,7 +43,7 @@ impl Deflater {
     pub fn new(level: u8, window_bits: u8) -> Deflater {
         assert!((1..=9).contains(&level), "a level from 1 to 9");
         assert!((WINDOW_BITS_MIN..=WINDOW_BITS_MAX).contains(&window_bits), "a window of 9 to 15 bits");
-        Deflater { stream: Compress::new_with_window_bits(Level::new(level.into()), false, window_bits) }
+        Deflater { stream: Box::new(Compress::new_with_window_bits(Level::new(level.into()), false, window_bits)) }
     }
 
     /// Appends the compressed message. What was compressed before is referred to, until [`Deflater::reset`].
@@ -84,7 +85,8 @@ pub enum InflateError {
 
 /// Decompresses messages.
 pub struct Inflater {
-    stream: Decompress,
+    // As for the compressor.
+    stream: Box<Decompress>,
     /// How many blocks of the message so far were marked as the last one.
     last_blocks: u32,
 }
@@ -100,7 +102,7 @@ impl Inflater {
     /// larger window reads all that a smaller one wrote.
     pub fn new(window_bits: u8) -> Inflater {
         let bits = window_bits.clamp(WINDOW_BITS_MIN, WINDOW_BITS_MAX);
-        Inflater { stream: Decompress::new_with_window_bits(false, bits), last_blocks: 0 }
+        Inflater { stream: Box::new(Decompress::new_with_window_bits(false, bits)), last_blocks: 0 }
     }
 
     /// Appends what `input`, a piece of a message, says; at most `bytes_max` bytes in all.
