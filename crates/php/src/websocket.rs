@@ -60,19 +60,34 @@ fn refused(number: i64, refused: &Refused) -> Result<bool, Stop> {
 
 fn push(call: &Call<'_>) -> Result<bool, Stop> {
     let number = call.long(0)?.unwrap_or(0);
-    let Some((fd, info)) = fd_of(number).and_then(|fd| Some((fd, with(|worker| worker.info(fd)).flatten()?))) else {
-        return unknown(number);
-    };
     let frame = Outgoing::read(call, 1)?;
-    let opcode = match pack::opcode(frame.opcode) {
-        Ok(opcode) => opcode,
-        Err(error) => return unpackable(&error.to_string()),
-    };
+    let Some(fd) = fd_of(number) else { return unknown(number) };
+    // Most pushes go well: only after one that does not is the connection asked for.
+    let status = || with(|worker| worker.info(fd)).flatten().map(|info| info.status);
     if let Some((code, reason)) = &frame.close {
-        return disconnect(fd, (*code).into(), reason);
+        return if status().is_some() { disconnect(fd, (*code).into(), reason) } else { unknown(number) };
     }
+    let problem = match encodable(&frame) {
+        Ok(push) => match with(|worker| worker.apply(fd, Command::Push(push))) {
+            Some(Ok(())) => return Ok(true),
+            Some(Err(error)) => Ok(error),
+            None => return Ok(false),
+        },
+        Err(text) => Err(text),
+    };
+    match (status(), problem) {
+        (None, _) => unknown(number),
+        (Some(_), Err(text)) => unpackable(&text),
+        (Some(status), Ok(_)) if status < Status::Active => not_websocket(number),
+        (Some(_), Ok(error)) => refused(number, &error),
+    }
+}
+
+/// What is to be sent; in words, why it cannot be.
+fn encodable(frame: &Outgoing) -> Result<Push<'_>, String> {
+    let opcode = pack::opcode(frame.opcode).map_err(|error| error.to_string())?;
     if frame.flags & flag::RSV1 != 0 {
-        return unpackable("RSV1 cannot be sent: no extension was negotiated for this connection");
+        return Err("RSV1 cannot be sent: no extension was negotiated for this connection".to_owned());
     }
     let data = frame.data.bytes();
     let fin = frame.flags & flag::FIN != 0;
@@ -80,18 +95,10 @@ fn push(call: &Call<'_>) -> Result<bool, Stop> {
         && fin
         && let Err(error) = simdutf8::compat::from_utf8(data)
     {
-        return unpackable(&format!("text must be UTF-8: byte {} is not", error.valid_up_to()));
-    }
-    if info.status < Status::Active {
-        return not_websocket(number);
+        return Err(format!("text must be UTF-8: byte {} is not", error.valid_up_to()));
     }
     let compress = frame.flags & flag::COMPRESS != 0;
-    let push = Push { opcode, fin, compress, payload: Payload::Borrowed(data) };
-    match with(|worker| worker.apply(fd, Command::Push(push))) {
-        Some(Ok(())) => Ok(true),
-        Some(Err(error)) => refused(number, &error),
-        None => Ok(false),
-    }
+    Ok(Push { opcode, fin, compress, payload: Payload::Borrowed(data) })
 }
 
 fn ping(call: &Call<'_>) -> Result<bool, Stop> {
