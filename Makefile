@@ -16,7 +16,7 @@ export WIREWOOL_EXT := $(abspath build/wirewool.so)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: run ext test autobahn autobahn-ci fuzz lint idle bench instructions clean help servers peers install-build install-test install-autobahn install-bench
+.PHONY: run ext test autobahn autobahn-ci loom fuzz lint idle bench instructions clean help servers peers install-build install-test install-autobahn install-bench
 
 run: ext ## Builds the extension and starts the chat example (PORT=9501).
 	exec php -d extension=build/wirewool.so examples/chat/server.php $(PORT)
@@ -39,6 +39,9 @@ autobahn: install-autobahn servers ## Runs the Autobahn test suite, all 517 case
 
 autobahn-ci: install-autobahn servers ## Runs its 385 quick cases (under a minute).
 	$(AUTOBAHN) ci
+
+loom: install-build ## Tries all orders in which the two sides of a ring can meet (under a minute).
+	RUSTFLAGS="$(RUSTFLAGS) --cfg loom" CARGO_TARGET_DIR=$(TARGET)/loom cargo test -p wirewool-ipc --lib ring::orders
 
 fuzz: install-build ## Fuzzes each decoder, and the hub (SECONDS=10 each), if there is a nightly Rust.
 	scripts/fuzz.sh $(SECONDS) $(TARGET)

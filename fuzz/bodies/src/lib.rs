@@ -10,6 +10,7 @@ pub mod compression;
 pub mod frames;
 pub mod http;
 pub mod hub;
+pub mod ring;
 pub mod round_trip;
 pub mod text;
 
@@ -17,7 +18,7 @@ pub mod text;
 pub type Body = fn(&[u8]);
 
 /// All targets: the name of its file in `fuzz_targets` and of its folder in `seeds`, and its body.
-pub const TARGETS: [(&str, Body); 12] = [
+pub const TARGETS: [(&str, Body); 13] = [
     ("request_head", http::request_head),
     ("request_body", http::request_body),
     ("handshake", http::handshake),
@@ -30,4 +31,5 @@ pub const TARGETS: [(&str, Body); 12] = [
     ("utf8", text::utf8),
     ("round_trip", round_trip::round_trip),
     ("hub", hub::hub),
+    ("ring", ring::ring),
 ];
