@@ -18,6 +18,7 @@ pub(crate) fn deliver(
     handler: &mut dyn Handler,
 ) -> Verdict {
     let Some(fd) = out.rows[row as usize].fd else { return Verdict::Handled };
+    out.expect(row);
     handler.handle(fd, event, &mut Outgoing { out, wire })
 }
 

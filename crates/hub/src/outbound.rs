@@ -10,6 +10,7 @@ use crate::sending::{End, Phase, Reply, Sending};
 use crate::settings::Settings;
 use crate::time::Moment;
 use crate::wire::Wire;
+use std::cell::Cell;
 use wirewool_proto::websocket::close;
 use wirewool_proto::websocket::deflate::growth_max;
 use wirewool_proto::websocket::deflation::{Deflaters, Deflation};
@@ -41,6 +42,8 @@ pub(crate) struct Outbound {
     pub(crate) settings: Settings,
     pub(crate) rows: Vec<Sending>,
     pub(crate) directory: Directory,
+    /// The row that was asked for last, or is the next to be: that of a received message, or of a walk over all.
+    hint: Cell<u32>,
     pub(crate) deadlines: Deadlines,
     pub(crate) spares: Spares,
     deflaters: Deflaters,
@@ -71,6 +74,7 @@ impl Outbound {
             settings,
             rows: Vec::new(),
             directory: Directory::default(),
+            hint: Cell::new(0),
             deadlines: Deadlines::new(durations_ms),
             spares: Spares::default(),
             deflaters: Deflaters::default(),
@@ -109,9 +113,21 @@ impl Outbound {
         (sending.generation == place.generation && sending.phase != Phase::Free).then_some(place.row)
     }
 
+    /// A command for the connection of this row is likely.
+    #[inline]
+    pub(crate) fn expect(&self, row: u32) {
+        self.hint.set(row);
+    }
+
     #[inline]
     fn find(&self, fd: Fd) -> Option<u32> {
-        self.directory.find(fd, &self.rows)
+        let hint = self.hint.get();
+        if self.rows.get(hint as usize).is_some_and(|sending| sending.fd == Some(fd)) {
+            return Some(hint);
+        }
+        let row = self.directory.find(fd, &self.rows)?;
+        self.hint.set(row);
+        Some(row)
     }
 
     pub(crate) fn connections(&self) -> usize {
@@ -459,7 +475,10 @@ impl Outbound {
     }
 
     pub(crate) fn next_connection(&self, row: u32) -> Option<(Fd, u32)> {
-        (row..).zip(self.rows.get(row as usize..)?).find_map(|(row, sending)| Some((sending.fd?, row + 1)))
+        let (fd, row) =
+            (row..).zip(self.rows.get(row as usize..)?).find_map(|(row, sending)| Some((sending.fd?, row)))?;
+        self.hint.set(row);
+        Some((fd, row + 1))
     }
 }
 
