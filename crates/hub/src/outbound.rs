@@ -331,7 +331,10 @@ impl Outbound {
     fn send_soon(&mut self, row: u32, wire: &mut dyn Wire) {
         let sending = &mut self.rows[row as usize];
         sending.sent_at = self.now;
-        if !self.more || sending.outbox.owed() >= BATCH_BYTES_MAX {
+        // Where some wait already, the last message's pushes wait with them for its handler to return: then the kernel is
+        // called for all of them in one go, while their readers are awake.
+        let is_alone = !self.more && self.dirty.is_empty();
+        if is_alone || sending.outbox.owed() >= BATCH_BYTES_MAX {
             let place = sending.place(row);
             let flushed = sending.outbox.flush(place, wire, &mut self.spares);
             if flushed != Flushed::Empty {

@@ -87,6 +87,14 @@ fn a_push_leaves_at_once_unless_more_is_to_come() {
     world.wire.0.borrow_mut().now += 1;
     world.hub.flush_if_late(&mut world.wire);
     assert_eq!(world.sent(connection), server_text("b"));
+    // What the last message of a batch brings leaves with the rest.
+    push(&mut world.hub.outlet(&mut world.wire, true), connection.fd, Text, true, b"d").expect("room");
+    let before = sends(&world, connection);
+    push(&mut world.hub.outlet(&mut world.wire, false), connection.fd, Text, true, b"e").expect("room");
+    assert_eq!(world.sent(connection), b"");
+    world.hub.settle(&mut world.wire, &mut world.handler);
+    assert_eq!(world.sent(connection), [server_text("d"), server_text("e")].concat());
+    assert_eq!(sends(&world, connection), before + 1);
     // One batch that was late says nothing about the next.
     push(&mut world.hub.outlet(&mut world.wire, true), connection.fd, Text, true, b"c").expect("room");
     assert_eq!(owed(&world, connection), 3);
