@@ -2,12 +2,13 @@
 //!
 //! * [`hub`]: bytes of a connection become [`event`]s for a handler; [`command`]s become bytes. `requests`,
 //!   `incoming` and `frames` are its receiving halves.
-//! * [`outbound`], [`outbox`], `sending`: the sending halves; `closing`: how they end; `directory`: by fd;
-//!   `tape`: what many are owed alike.
+//! * [`outbound`], [`outbox`], `sending`: the sending halves; `batch`: when they send; `closing`: how they end;
+//!   `directory`: by fd; `tape`: what many are owed alike.
 //! * [`deadlines`]: until when a connection may keep the server waiting.
 //! * [`wire`]: the way out, lent by the engine; [`settings`]: the limits.
 #![forbid(unsafe_code)]
 
+mod batch;
 mod closing;
 pub mod command;
 pub mod deadlines;
