@@ -11,7 +11,7 @@ from server import descendants, raise_descriptor_limit, stirred
 from wire import Closed, Wire, open_websocket, upgrade_request
 
 IDLE = 10_000
-SOURCES = 4  # loopback addresses to connect from, so that no one runs out of ports
+SOURCES = 64  # loopback addresses to connect from: where many ports were used lately, the kernel looks long for a free one
 # So long they are left alone; how often each of the server's processes may wake up for nothing, and for how many clock ticks.
 QUIET_SECONDS = float(os.environ.get("QUIET_SECONDS", 2))
 QUIET_SWITCHES_MAX = 20
