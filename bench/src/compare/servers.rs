@@ -223,10 +223,10 @@ fn floor(places: &Places, job: Job, port: u16) -> Result<Command, String> {
     flagged(&places.programs.join("floor"), job, port)
 }
 
-fn wirewool(places: &Places, job: Job, port: u16, mode: &str) -> Result<Command, String> {
+fn wirewool(places: &Places, job: Job, port: u16, (mode, workers): (&str, &str)) -> Result<Command, String> {
     let example = if job == Job::Broadcast { "broadcast" } else { "echo" };
     let port = port.to_string();
-    let arguments = ["--port", &port, "--mode", mode, "--workers", "1"];
+    let arguments = ["--port", &port, "--mode", mode, "--workers", workers];
     let mut command = program(&places.programs.join("examples").join(example), &arguments)?;
     if job == Job::Deflate {
         command.arg("--deflate");
@@ -235,17 +235,15 @@ fn wirewool(places: &Places, job: Job, port: u16, mode: &str) -> Result<Command,
 }
 
 fn rust_base(places: &Places, job: Job, port: u16) -> Result<Command, String> {
-    wirewool(places, job, port, "base")
+    wirewool(places, job, port, ("base", "1"))
 }
 
 fn rust_base_two(places: &Places, job: Job, port: u16) -> Result<Command, String> {
-    let mut command = wirewool(places, job, port, "base")?;
-    command.args(["--workers", "2"]);
-    Ok(command)
+    wirewool(places, job, port, ("base", "2"))
 }
 
 fn rust_thread(places: &Places, job: Job, port: u16) -> Result<Command, String> {
-    wirewool(places, job, port, "thread")
+    wirewool(places, job, port, ("thread", "1"))
 }
 
 fn php_base(places: &Places, job: Job, port: u16) -> Result<Command, String> {
