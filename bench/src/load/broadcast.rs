@@ -3,10 +3,8 @@
 use crate::frame::{BINARY, COMPRESSED, FIN, TEXT, append_masked, decode};
 use crate::load::Load;
 use crate::load::connect::{self, Opened};
-use crate::load::exchange::SILENCE_MAX;
+use crate::load::ready::wait;
 use crate::run::{Meter, Run};
-use rustix::buffer::spare_capacity;
-use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
@@ -71,13 +69,8 @@ impl Broadcast {
     fn run(&mut self, mut meter: Meter) -> Result<Run, String> {
         let mut buffer = vec![0; BUFFER_BYTES];
         let mut ready: Vec<Event> = Vec::with_capacity(READY_MAX);
-        let timeout = Timespec::try_from(SILENCE_MAX).map_err(|error| error.to_string())?;
         loop {
-            ready.clear();
-            epoll::wait(&self.epoll, spare_capacity(&mut ready), Some(&timeout)).map_err(|error| error.to_string())?;
-            if ready.is_empty() {
-                return Err(format!("not one delivery for {} s", SILENCE_MAX.as_secs()));
-            }
+            wait(&self.epoll, &mut ready, "delivery")?;
             let mut complete = 0;
             for event in &ready {
                 let row = event.data.u64() as usize;

@@ -2,22 +2,18 @@
 
 use crate::load::Load;
 use crate::load::connect::{self, Opened};
+use crate::load::ready::wait;
 use crate::load::tape::Tape;
 use crate::run::{Meter, Run};
-use rustix::buffer::spare_capacity;
-use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 use rustix::net::{self, RecvFlags, SendFlags};
 use std::net::TcpStream;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 const BUFFER_BYTES: usize = 512 << 10;
 const READY_MAX: usize = 1024;
-
-/// A server that says nothing for so long has lost a message.
-pub const SILENCE_MAX: Duration = Duration::from_secs(20);
 
 struct Connection {
     socket: TcpStream,
@@ -87,13 +83,8 @@ impl Exchange {
     fn run(&mut self, mut meter: Meter) -> Result<Run, String> {
         let mut buffer = vec![0; BUFFER_BYTES];
         let mut ready: Vec<Event> = Vec::with_capacity(READY_MAX);
-        let timeout = Timespec::try_from(SILENCE_MAX).map_err(|error| error.to_string())?;
         loop {
-            ready.clear();
-            epoll::wait(&self.epoll, spare_capacity(&mut ready), Some(&timeout)).map_err(|error| error.to_string())?;
-            if ready.is_empty() {
-                return Err(format!("not one answer for {} s", SILENCE_MAX.as_secs()));
-            }
+            wait(&self.epoll, &mut ready, "answer")?;
             for event in &ready {
                 let row = event.data.u64() as usize;
                 if { event.flags }.contains(EventFlags::OUT) {

@@ -2,10 +2,8 @@
 
 use crate::handshake::{HEAD_BYTES_MAX, Upgrade};
 use crate::load::Load;
-use crate::load::exchange::SILENCE_MAX;
+use crate::load::ready::wait;
 use crate::run::{Meter, Run};
-use rustix::buffer::spare_capacity;
-use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
@@ -56,13 +54,8 @@ pub fn run(load: &Load) -> Result<Run, String> {
 impl Handshakes {
     fn run(&mut self, slots: &mut [Slot], mut meter: Meter) -> Result<Run, String> {
         let mut ready: Vec<Event> = Vec::with_capacity(READY_MAX);
-        let timeout = Timespec::try_from(SILENCE_MAX).map_err(|error| error.to_string())?;
         loop {
-            ready.clear();
-            epoll::wait(&self.epoll, spare_capacity(&mut ready), Some(&timeout)).map_err(|error| error.to_string())?;
-            if ready.is_empty() {
-                return Err(format!("not one handshake for {} s", SILENCE_MAX.as_secs()));
-            }
+            wait(&self.epoll, &mut ready, "handshake")?;
             for event in &ready {
                 let row = event.data.u64() as usize;
                 let slot = &mut slots[row];

@@ -5,6 +5,7 @@ pub mod connect;
 pub mod exchange;
 pub mod handshakes;
 pub mod idle;
+mod ready;
 pub mod tape;
 
 use crate::load::tape::Tape;
