@@ -5,6 +5,7 @@
 //! | [`region`] | memory that later forks share, reached only through atomics |
 //! | [`table`] | which connection belongs to which worker, and how many each has |
 //! | [`ring`] | a queue of records from one process to one other, which survives either's death |
+//! | [`exchange`] | who sits where, and a ring for each two who talk |
 //! | [`doorbell`] | waking another process or thread |
 //! | [`signal`] | signals as something that a poller waits for |
 //! | [`process`] | fork, wait, kill, and telling our children from an application's |
@@ -15,6 +16,8 @@
 compile_error!("wirewool runs on Linux only");
 
 pub mod doorbell;
+#[cfg(not(loom))]
+pub mod exchange;
 pub mod process;
 #[cfg_attr(loom, path = "model.rs")]
 pub mod region;

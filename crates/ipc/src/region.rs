@@ -25,9 +25,22 @@ impl Region {
     ///
     /// Those of mmap(2): `InvalidInput` if `bytes` is 0, `OutOfMemory`.
     pub fn new(bytes: usize) -> io::Result<Region> {
+        Region::map(bytes, mm::MapFlags::SHARED)
+    }
+
+    /// As [`Region::new`], for one of which most will never be touched: the system is not asked to have room for it all.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Region::new`].
+    pub fn sparse(bytes: usize) -> io::Result<Region> {
+        Region::map(bytes, mm::MapFlags::SHARED | mm::MapFlags::NORESERVE)
+    }
+
+    fn map(bytes: usize, flags: mm::MapFlags) -> io::Result<Region> {
         let access = mm::ProtFlags::READ | mm::ProtFlags::WRITE;
         // SAFETY: The kernel chooses an address where nothing is mapped yet: no memory that anybody uses is touched.
-        let start = unsafe { mm::mmap_anonymous(ptr::null_mut(), bytes, access, mm::MapFlags::SHARED) }?;
+        let start = unsafe { mm::mmap_anonymous(ptr::null_mut(), bytes, access, flags) }?;
         Ok(Region { start, bytes })
     }
 

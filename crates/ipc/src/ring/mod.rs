@@ -43,6 +43,7 @@ pub mod writer;
 //
 //   line 0   word 0   write index: bytes written since the reset          the writer's
 //   line 1   word 0   read index: bytes begun, or taken in pieces         the reader's
+//            word 1   how many records were begun
 //   line 2   word 0   1 while the reader sleeps, until it is rung         both
 //   line 3   word 0   which read index the writer waits for, and 1 added; both
 //                     0 while it waits for none
@@ -140,6 +141,7 @@ impl Ring {
         for line in [WRITE_LINE, READ_LINE, ASLEEP_LINE, WAITING_LINE] {
             self.line(line).store(0, Relaxed);
         }
+        self.begun().store(0, Relaxed);
         self.epoch().store(epoch.get(), Release);
     }
 
@@ -190,6 +192,10 @@ impl Ring {
 
     fn read(&self) -> &AtomicU64 {
         self.line(READ_LINE)
+    }
+
+    fn begun(&self) -> &AtomicU64 {
+        &self.region.u64s(self.byte_offset + READ_LINE * LINE_BYTES, 2)[1]
     }
 
     fn asleep(&self) -> &AtomicU64 {

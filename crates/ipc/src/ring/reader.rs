@@ -26,6 +26,8 @@ pub struct Reader {
     record_bytes_max: usize,
     /// The read index; what the memory says is for the writer.
     read: u64,
+    /// How many records were begun in this epoch.
+    begun: u64,
     /// The write index as it was last seen.
     written: u64,
     next: Next,
@@ -68,11 +70,13 @@ impl Reader {
     /// [`RingError::Stale`] if it is not in this epoch, [`RingError::Corrupt`].
     pub fn open(ring: Ring, epoch: NonZeroU64, record_bytes_max: usize) -> Result<Reader, RingError> {
         let (read, written) = ring.indices(epoch)?;
+        let begun = ring.begun().load(Relaxed);
         Ok(Reader {
             ring,
             epoch,
             record_bytes_max,
             read,
+            begun,
             written,
             next: Next::Nothing,
             buffer: Vec::new(),
@@ -265,6 +269,8 @@ impl<'a> Peeked<'a> {
     pub fn begin(self) -> Result<Record<'a>, RingError> {
         let Peeked { reader, tag, end } = self;
         reader.ring.check_epoch(reader.epoch)?;
+        reader.begun = reader.begun.wrapping_add(1);
+        reader.ring.begun().store(reader.begun, Relaxed);
         reader.move_to(end);
         reader.next = Next::Nothing;
         let payload_bytes = std::mem::take(&mut reader.filled);

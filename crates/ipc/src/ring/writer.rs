@@ -190,6 +190,11 @@ impl Writer {
         Ok(may_sleep)
     }
 
+    /// How many records the reader has begun with, by its own account: any number, if it is broken.
+    pub fn begun(&self) -> u64 {
+        self.ring.begun().load(Acquire)
+    }
+
     /// How many bytes it keeps, by the count of [`Limits::kept_bytes_max`].
     pub fn kept_bytes(&self) -> usize {
         self.kept_bytes
