@@ -100,6 +100,11 @@ impl Reader {
         Ok(Some(Peeked { reader: self, tag, end }))
     }
 
+    /// Was there more behind what was peeked at last, when it last looked? Costs no look.
+    pub fn has_unread(&self) -> bool {
+        self.read < self.written
+    }
+
     /// Is the writer to be rung, because there is room now that it waits for? To be asked after each batch of records,
     /// also if it ended amidst one.
     #[must_use = "the writer may wait for room"]

@@ -380,3 +380,28 @@ fn undelivered_records_have_not_been_begun() {
         }
     }
 }
+
+#[test]
+fn the_last_record_is_known_again() {
+    let (_, mut writer, mut reader) = pair(256);
+    assert!(!writer.last_is(1, 0, &[b""]));
+    // In the ring, across its end, waiting, and in pieces: wherever the last one is.
+    for length in [0, 1, 8, 40, 90, 90, 200, 1500, 1900] {
+        let bytes = payload(3, length);
+        let pushed = writer.push(3, &[&bytes]).unwrap();
+        let (head, tail) = bytes.split_at(length / 3);
+        for skip in [0, head.len() / 2, head.len()] {
+            assert!(writer.last_is(3, skip, &[&head[skip..], &[], tail]), "{length} from {skip}: {pushed:?}");
+            assert!(!writer.last_is(4, skip, &[&head[skip..], tail]));
+            assert!(!writer.last_is(3, skip, &[&head[skip..], tail, b"x"]));
+            let mut other = bytes.clone();
+            if let Some(last) = other.last_mut() {
+                *last ^= 1;
+                assert!(!writer.last_is(3, skip, &[&other[skip..]]));
+            }
+        }
+        while !writer.flush().unwrap() || reader.has_unread() || next(&mut reader).is_some() {
+            next(&mut reader);
+        }
+    }
+}

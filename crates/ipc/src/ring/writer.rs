@@ -7,10 +7,13 @@ use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
 use crate::ring::bytes::{Sink, copy_out, word};
 use crate::ring::header::{Header, PAYLOAD_BYTES_MAX, framed};
 use crate::ring::{Ring, RingError};
-use crate::sync::fence;
+use crate::sync::{AtomicU64, fence};
 
 /// What a kept record costs besides its payload: its place in a queue, and in the allocator's books.
 const KEPT_BYTES: usize = 64;
+
+/// How much is compared in one go; a multiple of a word.
+const COMPARED_BYTES: usize = 1024;
 
 /// What a writer may take of memory, and of its reader's.
 #[derive(Clone, Copy, Debug)]
@@ -75,6 +78,8 @@ pub struct Writer {
     sent_bytes: usize,
     /// What all these count.
     kept_bytes: usize,
+    /// Where the payload of the record that was written last begins, and how long it is, if it went in one piece.
+    last: Option<(u64, u32)>,
     /// Was something published since it was asked whether to ring?
     owes_bell: bool,
 }
@@ -91,7 +96,7 @@ impl Writer {
         // A former owner may have died before it rang.
         let owes_bell = written > 0;
         let (sent_bytes, kept_bytes) = (0, 0);
-        Ok(Writer { ring, epoch, limits, written, read, in_pieces, waiting, sent_bytes, kept_bytes, owes_bell })
+        Ok(Writer { ring, epoch, limits, written, read, in_pieces, waiting, sent_bytes, kept_bytes, last: None, owes_bell })
     }
 
     /// Sends a record, the payload of which is all `parts`, behind all that were pushed before.
@@ -190,6 +195,27 @@ impl Writer {
         Ok(may_sleep)
     }
 
+    /// Is the payload of the record that was pushed last, from its byte `skip` on, the same as all `parts`? Also false
+    /// if its bytes are not at hand any more.
+    pub fn last_is(&self, tag: u16, skip: usize, parts: &[&[u8]]) -> bool {
+        let length = parts.iter().fold(skip, |sum, part| sum.saturating_add(part.len()));
+        let kept = self.waiting.back().or(match self.in_pieces.back() {
+            Some((end, record)) if *end == self.written => Some(record),
+            _ => None,
+        });
+        if let Some(kept) = kept {
+            return kept.tag == tag && kept.payload.len() == length && is_all(&kept.payload[skip..], parts);
+        }
+        match self.last {
+            Some((at, last)) if last as usize == length => {
+                let header = Header::parse(word(self.ring.records(), at), self.written - at);
+                header.is_ok_and(|header| header.tag == tag)
+                    && bytes_are(self.ring.records(), at + Header::BYTES, length, skip, parts)
+            }
+            _ => false,
+        }
+    }
+
     /// How many records the reader has begun with, by its own account: any number, if it is broken.
     pub fn begun(&self) -> u64 {
         self.ring.begun().load(Acquire)
@@ -281,6 +307,7 @@ impl Writer {
         sink.put_word(header.word());
         parts.iter().for_each(|part| sink.put(part));
         sink.finish();
+        self.last = (header.first && header.last).then_some((self.written, header.length));
         self.written += header.framed();
         self.ring.written().store(self.written, Release);
         self.owes_bell = true;
@@ -326,4 +353,41 @@ impl Writer {
         }
         Ok(())
     }
+}
+
+/// Are these the bytes of all `parts`, one behind the other?
+fn is_all(mut bytes: &[u8], parts: &[&[u8]]) -> bool {
+    parts.iter().all(|part| match bytes.split_at_checked(part.len()) {
+        Some((first, rest)) => {
+            bytes = rest;
+            first == *part
+        }
+        None => false,
+    })
+}
+
+/// The same for `length` bytes from the index `at` on, of which the first `skip` do not matter.
+fn bytes_are(words: &[AtomicU64], at: u64, length: usize, skip: usize, parts: &[&[u8]]) -> bool {
+    let mut chunk = [0; COMPARED_BYTES];
+    let (mut parts, mut part) = (parts.iter(), &[][..]);
+    let mut from = 0;
+    while from < length {
+        let count = (length - from).min(COMPARED_BYTES);
+        copy_out(words, at + from as u64, &mut chunk[..count]);
+        let mut bytes = &chunk[skip.saturating_sub(from).min(count)..count];
+        while !bytes.is_empty() {
+            if part.is_empty() {
+                let Some(next) = parts.next() else { return false };
+                part = next;
+                continue;
+            }
+            let both = bytes.len().min(part.len());
+            if bytes[..both] != part[..both] {
+                return false;
+            }
+            (bytes, part) = (&bytes[both..], &part[both..]);
+        }
+        from += count;
+    }
+    true
 }
