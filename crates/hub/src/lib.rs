@@ -5,11 +5,13 @@
 //! * [`outbound`], [`outbox`], `sending`: the sending halves; `batch`: when they send; `closing`: how they end;
 //!   `directory`: by fd; `tape`: what many are owed alike.
 //! * [`deadlines`]: until when a connection may keep the server waiting.
+//! * [`codec`]: events and commands as bytes, where handlers are in another process.
 //! * [`wire`]: the way out, lent by the engine; [`settings`]: the limits.
 #![forbid(unsafe_code)]
 
 mod batch;
 mod closing;
+pub mod codec;
 pub mod command;
 pub mod deadlines;
 mod directory;

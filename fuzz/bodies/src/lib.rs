@@ -6,6 +6,7 @@
 
 pub mod choices;
 pub mod client;
+pub mod codec;
 pub mod compression;
 pub mod frames;
 pub mod http;
@@ -18,7 +19,7 @@ pub mod text;
 pub type Body = fn(&[u8]);
 
 /// All targets: the name of its file in `fuzz_targets` and of its folder in `seeds`, and its body.
-pub const TARGETS: [(&str, Body); 13] = [
+pub const TARGETS: [(&str, Body); 14] = [
     ("request_head", http::request_head),
     ("request_body", http::request_body),
     ("handshake", http::handshake),
@@ -31,5 +32,6 @@ pub const TARGETS: [(&str, Body); 13] = [
     ("utf8", text::utf8),
     ("round_trip", round_trip::round_trip),
     ("hub", hub::hub),
+    ("codec", codec::codec),
     ("ring", ring::ring),
 ];

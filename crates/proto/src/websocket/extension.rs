@@ -10,6 +10,9 @@ pub const WINDOW_BITS_MIN: u8 = 9;
 /// The largest window, and the one that holds when nothing is said.
 pub const WINDOW_BITS_MAX: u8 = 15;
 
+/// How many bytes an [`Agreement`] is between two processes of one server.
+pub const AGREEMENT_BYTES: usize = 3;
+
 const NAME: &str = "permessage-deflate";
 
 const HEADER: &str = "sec-websocket-extensions";
@@ -59,6 +62,31 @@ pub struct Agreement {
     pub client_max_window_bits: Option<u8>,
     /// The client limited the server's window: the answer must say which it is.
     server_bits_offered: bool,
+}
+
+impl Agreement {
+    /// As bytes, for another process: flags, the server's window, the client's or 0.
+    pub fn to_bytes(self) -> [u8; AGREEMENT_BYTES] {
+        let flags = [self.server_context_takeover, self.client_context_takeover, self.server_bits_offered];
+        let flags = flags.iter().rev().fold(0, |bits, flag| bits << 1 | u8::from(*flag));
+        [flags, self.server_max_window_bits, self.client_max_window_bits.unwrap_or(0)]
+    }
+
+    /// The inverse of [`Agreement::to_bytes`]; none for what cannot have been agreed on.
+    pub fn from_bytes([flags, server_bits, client_bits]: [u8; AGREEMENT_BYTES]) -> Option<Agreement> {
+        let possible = 8..=WINDOW_BITS_MAX;
+        let client_max_window_bits = (client_bits != 0).then_some(client_bits);
+        let legal = flags < 8
+            && possible.contains(&server_bits)
+            && client_max_window_bits.is_none_or(|bits| possible.contains(&bits));
+        legal.then_some(Agreement {
+            server_context_takeover: flags & 1 != 0,
+            client_context_takeover: flags & 2 != 0,
+            server_max_window_bits: server_bits,
+            client_max_window_bits,
+            server_bits_offered: flags & 4 != 0,
+        })
+    }
 }
 
 /// An answer to this client's offer that it cannot accept: it fails the connection (RFC 6455 §4.1, RFC 7692 §7).
@@ -549,6 +577,26 @@ mod tests {
                 let agreed = agree(&head(&[&answered.to_string()]), Some(&client)).expect("acceptable");
                 assert_eq!(agreed.map(terms), Some(terms(answered)), "{client:?} {server:?}");
             }
+        }
+    }
+
+    #[test]
+    fn as_bytes() {
+        let mut legal = 0;
+        for flags in 0..=255 {
+            for server_bits in 0..=255 {
+                for client_bits in [0, 1, 7, 8, 9, 15, 16, 255] {
+                    let bytes = [flags, server_bits, client_bits];
+                    let is_legal = flags < 8 && (8..16).contains(&server_bits) && matches!(client_bits, 0 | 8 | 9 | 15);
+                    assert_eq!(Agreement::from_bytes(bytes).map(Agreement::to_bytes), is_legal.then_some(bytes));
+                    legal += usize::from(is_legal);
+                }
+            }
+        }
+        assert_eq!(legal, 8 * 8 * 4);
+        for (offered, wanted, _) in OFFERS {
+            let agreement = negotiate(&head(&[offered]), wanted);
+            assert_eq!(agreement.and_then(|agreement| Agreement::from_bytes(agreement.to_bytes())), agreement);
         }
     }
 }
