@@ -7,7 +7,7 @@
 
 use crate::listener;
 use crate::poller::{Flags, Poller};
-use rustix::fd::OwnedFd;
+use rustix::fd::{AsRawFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::net::{self, SocketFlags};
 use std::io;
@@ -39,8 +39,8 @@ enum Away {
 /// What became of an attempt to accept.
 #[derive(Debug)]
 pub(crate) enum Accepted {
-    /// A connection: its fd, its socket, its peer.
-    Connection(u64, OwnedFd, Option<SocketAddr>),
+    /// A connection: its fd, its socket.
+    Connection(u64, OwnedFd),
     /// This one failed, the next may not.
     Again,
     /// Nothing more for now.
@@ -125,8 +125,8 @@ impl Acceptor {
         self.table.take_hand_over(self.worker)
     }
 
-    /// Accepts one connection, if it is this worker's turn.
-    pub(crate) fn accept(&mut self, now: Moment, poller: &Poller) -> Accepted {
+    /// Accepts one connection, if it is this worker's turn. `now_ms` is the time of day, since 1970.
+    pub(crate) fn accept(&mut self, now: Moment, now_ms: u64, poller: &Poller) -> Accepted {
         if self.closed {
             return Accepted::Nothing;
         }
@@ -146,13 +146,16 @@ impl Acceptor {
             self.insists = false;
         }
         match net::acceptfrom_with(&*self.listener, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC) {
-            Ok((socket, peer)) => match self.table.claim(self.worker) {
-                Some(fd) => {
-                    self.no_room_logged = false;
-                    Accepted::Connection(fd, socket, peer.and_then(|peer| SocketAddr::try_from(peer).ok()))
+            Ok((socket, peer)) => {
+                let peer = peer.and_then(|peer| SocketAddr::try_from(peer).ok());
+                match self.table.claim(self.worker, peer, socket.as_raw_fd(), now_ms) {
+                    Some((fd, _)) => {
+                        self.no_room_logged = false;
+                        Accepted::Connection(fd, socket)
+                    }
+                    None => self.no_room(now, poller, "max_connection is reached"),
                 }
-                None => self.no_room(now, poller, "max_connection is reached"),
-            },
+            }
             Err(Errno::AGAIN) => {
                 self.insists = false;
                 Accepted::Nothing
@@ -220,16 +223,16 @@ mod tests {
             table.attach(worker, getpid());
         }
         for _ in 0..SHARE_SLACK {
-            table.claim(0).unwrap();
+            table.claim(0, None, -1, 0).unwrap();
         }
         let _client = TcpStream::connect(listener.address().unwrap()).unwrap();
-        assert!(matches!(acceptor.accept(Moment(0), &poller), Accepted::Nothing));
+        assert!(matches!(acceptor.accept(Moment(0), 0, &poller), Accepted::Nothing));
         assert!(table.take_hand_over(1));
         for now in 1..HAND_OVER_MS {
-            assert!(matches!(acceptor.accept(Moment(now), &poller), Accepted::Nothing));
+            assert!(matches!(acceptor.accept(Moment(now), 0, &poller), Accepted::Nothing));
             assert_eq!((table.take_hand_over(1), acceptor.back_at()), (false, Some(Moment(HAND_OVER_MS))));
         }
         acceptor.tick(Moment(HAND_OVER_MS), &poller);
-        assert!(matches!(acceptor.accept(Moment(HAND_OVER_MS), &poller), Accepted::Connection(..)));
+        assert!(matches!(acceptor.accept(Moment(HAND_OVER_MS), 0, &poller), Accepted::Connection(..)));
     }
 }

@@ -8,7 +8,6 @@ use crate::poller::{Flags, Ready};
 use crate::sockets::{Received, Sockets};
 use rustix::fd::AsFd;
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use wirewool_hub::command::{Command, Info, Outlet, Refused};
@@ -131,6 +130,7 @@ impl Reactor {
         self.cursor = 0;
         self.sockets.poller.wait(&mut self.ready, timeout)?;
         self.now = Moment::from_micros(self.sockets.micros());
+        self.sockets.begin(self.now);
         Ok(())
     }
 
@@ -164,14 +164,14 @@ impl Reactor {
 
     fn accept(&mut self, handler: &mut dyn Handler) -> Verdict {
         for _ in 0..ACCEPTS_PER_TURN {
-            let (number, socket, peer) = match self.acceptor.accept(self.now, &self.sockets.poller) {
-                Accepted::Connection(number, socket, peer) => (number, socket, peer),
+            let (number, socket) = match self.acceptor.accept(self.now, self.sockets.now_ms, &self.sockets.poller) {
+                Accepted::Connection(number, socket) => (number, socket),
                 Accepted::Again => continue,
                 Accepted::Nothing => break,
             };
             let Some(fd) = Fd::new(number) else { continue };
             let place = self.hub.open(fd);
-            let verdict = match self.sockets.insert(place, socket, peer) {
+            let verdict = match self.sockets.insert(place, socket) {
                 Ok(()) => self.hub.announce(place, &mut self.sockets, handler),
                 Err(error) => {
                     tracing::error!("connection {fd} is dropped: {error}");
@@ -298,15 +298,5 @@ impl Reactor {
     /// The first connection from a row on, and the row behind it.
     pub fn next_connection(&self, row: u32) -> Option<(Fd, u32)> {
         self.hub.next_connection(row)
-    }
-
-    /// Where the peer of a connection is, also after its end.
-    pub fn peer(&self, place: Place) -> Option<SocketAddr> {
-        self.sockets.peer(place)
-    }
-
-    /// A connection's descriptor, as the operating system counts.
-    pub fn descriptor(&self, place: Place) -> Option<i32> {
-        self.sockets.descriptor(place)
     }
 }

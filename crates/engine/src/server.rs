@@ -12,9 +12,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::Duration;
 use wirewool_hub::command::{Command, Push, Refused};
+use wirewool_hub::event::Status;
 use wirewool_hub::fd::Fd;
 use wirewool_ipc::doorbell::Doorbell;
-use wirewool_ipc::table::{Owner, Table};
+use wirewool_ipc::table::Table;
+use wirewool_ipc::table::word::Connection;
 use wirewool_proto::http::response::Response;
 use wirewool_proto::websocket::close::CloseCode;
 use wirewool_proto::websocket::extension::Compression;
@@ -176,19 +178,19 @@ impl Server {
 
     /// Is there such a connection, WebSocket or not, in any worker?
     pub fn exists(&self, fd: Fd) -> bool {
-        self.owner(fd).is_some()
+        self.connection(fd).is_some()
     }
 
     /// Is there such a WebSocket, in any worker?
     pub fn is_established(&self, fd: Fd) -> bool {
-        self.owner(fd).is_some_and(|owner| owner.established)
+        self.connection(fd).is_some_and(is_established)
     }
 
     /// The WebSockets that can be reached from here, in no particular order. It is a snapshot: some may be gone already.
     pub fn connections(&self) -> Vec<Fd> {
         let reachable = |worker| self.shared.mode == Mode::Thread || dispatch::own_worker() == Some(worker);
         let all = self.shared.table.all().filter(|_| !self.has_ended());
-        let open = all.filter(|(_, owner)| owner.established && reachable(owner.worker));
+        let open = all.filter(|(_, connection)| is_established(*connection) && reachable(connection.owner));
         open.filter_map(|(fd, _)| Fd::new(fd)).collect()
     }
 
@@ -206,8 +208,8 @@ impl Server {
         self.shared.ended.load(SeqCst)
     }
 
-    fn owner(&self, fd: Fd) -> Option<Owner> {
-        self.shared.table.owner(fd.get()).filter(|_| !self.has_ended())
+    fn connection(&self, fd: Fd) -> Option<Connection> {
+        self.shared.table.connection(fd.get()).filter(|_| !self.has_ended())
     }
 
     fn apply(&self, fd: Fd, command: Command<'_>) -> Result<(), Refused> {
@@ -221,19 +223,25 @@ impl Server {
     }
 
     fn leave(&self, fd: Fd, command: Command<'_>) -> Result<(), Refused> {
-        let owner = self.owner(fd).ok_or(Refused::Unknown)?;
-        if self.shared.mode == Mode::Base && dispatch::own_worker() != Some(owner.worker) {
+        let connection = self.connection(fd).ok_or(Refused::Unknown)?;
+        let owner = connection.owner;
+        if self.shared.mode == Mode::Base && dispatch::own_worker() != Some(owner) {
             return Err(Refused::Unknown);
         }
-        if !owner.established && matches!(command, Command::Push(_) | Command::Disconnect { .. }) {
+        if !is_established(connection) && matches!(command, Command::Push(_) | Command::Disconnect { .. }) {
             return Err(Refused::NotWebSocket);
         }
         self.shared.check_size(&command)?;
         let errand = Errand::from_command(command).ok_or(Refused::NotWaiting)?;
-        self.shared.inboxes[owner.worker].leave(fd, errand)?;
-        self.shared.doorbells[owner.worker].ring();
+        self.shared.inboxes[owner].leave(fd, errand)?;
+        self.shared.doorbells[owner].ring();
         Ok(())
     }
+}
+
+/// Was it upgraded, however far its end has come?
+fn is_established(connection: Connection) -> bool {
+    connection.status >= Status::Active as u8
 }
 
 /// A server before its start.

@@ -1,14 +1,15 @@
 //! The sockets of one loop: where bytes go out, and what the hub knows of its connections' sockets.
 
 use crate::poller::{Flags, Poller};
-use rustix::fd::{AsFd, AsRawFd, OwnedFd};
+use rustix::fd::{AsFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::net::{self, RecvFlags, SendAncillaryBuffer, SendFlags, Shutdown};
 use std::io::{self, IoSlice};
-use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use wirewool_hub::event::Status;
 use wirewool_hub::fd::{Fd, Place};
+use wirewool_hub::time::Moment;
 use wirewool_hub::wire::{Interest, Sent, Wire};
 use wirewool_ipc::table::Table;
 
@@ -22,33 +23,43 @@ pub(crate) enum Received {
     Broken,
 }
 
-#[derive(Debug)]
-struct Socket {
-    fd: Option<OwnedFd>,
-    /// Kept while the handler of the connection's end may ask for it.
-    peer: Option<SocketAddr>,
-}
-
 /// The sockets of one loop, by the rows of its hub.
 pub(crate) struct Sockets {
     pub(crate) poller: Poller,
-    rows: Vec<Socket>,
+    rows: Vec<Option<OwnedFd>>,
     table: Arc<Table>,
     began: Instant,
+    began_ms: u64,
+    /// The time of day when the pass began, in milliseconds since 1970.
+    pub(crate) now_ms: u64,
 }
 
 impl Sockets {
     pub(crate) fn new(table: Arc<Table>) -> io::Result<Sockets> {
-        Ok(Sockets { poller: Poller::new()?, rows: Vec::new(), table, began: Instant::now() })
+        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let began_ms = since_1970.as_millis() as u64;
+        Ok(Sockets {
+            poller: Poller::new()?,
+            rows: Vec::new(),
+            table,
+            began: Instant::now(),
+            began_ms,
+            now_ms: began_ms,
+        })
+    }
+
+    /// The pass begins.
+    pub(crate) fn begin(&mut self, now: Moment) {
+        self.now_ms = self.began_ms + now.0;
     }
 
     /// Puts a socket into its place and waits for what it sends.
-    pub(crate) fn insert(&mut self, place: Place, fd: OwnedFd, peer: Option<SocketAddr>) -> io::Result<()> {
+    pub(crate) fn insert(&mut self, place: Place, fd: OwnedFd) -> io::Result<()> {
         if self.rows.len() <= place.index() {
-            self.rows.resize_with(place.index() + 1, || Socket { fd: None, peer: None });
+            self.rows.resize_with(place.index() + 1, || None);
         }
         let added = self.poller.add(&fd, place.pack(), Flags::IN);
-        self.rows[place.index()] = Socket { fd: Some(fd), peer };
+        self.rows[place.index()] = Some(fd);
         added
     }
 
@@ -63,19 +74,9 @@ impl Sockets {
         }
     }
 
-    /// Where the peer of a connection is.
-    pub(crate) fn peer(&self, place: Place) -> Option<SocketAddr> {
-        self.rows.get(place.index())?.peer
-    }
-
-    /// The descriptor's number, as the operating system counts.
-    pub(crate) fn descriptor(&self, place: Place) -> Option<i32> {
-        self.fd(place).map(|fd| fd.as_raw_fd())
-    }
-
     #[inline]
     fn fd(&self, place: Place) -> Option<&OwnedFd> {
-        self.rows.get(place.index())?.fd.as_ref()
+        self.rows.get(place.index())?.as_ref()
     }
 }
 
@@ -130,7 +131,7 @@ impl Wire for Sockets {
     }
 
     fn close(&mut self, place: Place) {
-        let Some(fd) = self.rows.get_mut(place.index()).and_then(|socket| socket.fd.take()) else { return };
+        let Some(fd) = self.rows.get_mut(place.index()).and_then(Option::take) else { return };
         // A child that a script forked may hold a copy: closing ours would then neither tell the peer nor take the
         // socket out of the epoll set, which would report its end under a stale token for ever. Two calls of some
         // 0.3 µs, once a connection.
@@ -139,7 +140,7 @@ impl Wire for Sockets {
     }
 
     fn established(&mut self, fd: Fd) {
-        self.table.establish(fd.get());
+        self.table.set_status(fd.get(), Status::Active as u8);
     }
 
     fn released(&mut self, fd: Fd) {
@@ -173,7 +174,7 @@ mod tests {
         let (ours, peer) = socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::NONBLOCK, None).unwrap();
         let _copy = dup(&ours).unwrap();
         let place = Place::unpack(0);
-        sockets.insert(place, ours, None).unwrap();
+        sockets.insert(place, ours).unwrap();
         sockets.close(place);
         assert_eq!(recv(&peer, &mut [0; 1], RecvFlags::empty()).map(|(n, _)| n), Ok(0));
         drop(peer);

@@ -3,7 +3,7 @@
 //! | module | holds |
 //! |---|---|
 //! | [`region`] | memory that later forks share, reached only through atomics |
-//! | [`table`] | which connection belongs to which worker, and how many each has |
+//! | [`table`] | what every process may ask about every connection, and who owns it |
 //! | [`ring`] | a queue of records from one process to one other, which survives either's death |
 //! | [`exchange`] | who sits where, and a ring for each two who talk |
 //! | [`doorbell`] | waking another process or thread |

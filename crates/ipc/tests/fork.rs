@@ -183,8 +183,8 @@ fn fds_are_distinct() {
             assert!(readable(&go));
             let mut answer = io::BufWriter::new(answer);
             for turn in 0..TURNS {
-                let fd = table.claim(worker).unwrap();
-                assert_eq!(table.owner(fd).unwrap().worker, worker);
+                let (fd, _) = table.claim(worker, None, -1, 0).unwrap();
+                assert_eq!(table.connection(fd).unwrap().owner, worker);
                 writeln!(answer, "{fd}").unwrap();
                 if turn + 10 < TURNS {
                     table.release(fd);
@@ -209,13 +209,13 @@ fn fds_are_distinct() {
 
 fn dead_workers_are_detached() {
     let table = Table::new(2, 1000).unwrap();
-    let kept = table.claim(0).unwrap();
+    let (kept, _) = table.claim(0, None, -1, 0).unwrap();
     let claimed = Doorbell::new().unwrap();
     let child = spawn(|_| {
         table.attach(1, getpid());
         loop {
-            let fd = table.claim(1).unwrap();
-            table.establish(fd);
+            let (fd, _) = table.claim(1, None, -1, 0).unwrap();
+            table.set_status(fd, 3);
             claimed.ring();
             if table.load(1) > 500 {
                 table.release(fd);
@@ -228,8 +228,10 @@ fn dead_workers_are_detached() {
     assert_eq!(child.join().1, Ended::Killed(9));
     table.detach(1);
     assert_eq!((table.load(1), table.connections(), table.pid(1)), (0, 1, None));
+    assert!(table.all().map(|(fd, _)| fd).eq([kept]));
+    assert_eq!(table.closed() + 1, table.accepted());
     // With the dead worker's rows gone there is room for all the others.
-    let others = (1..1000).map(|_| table.claim(0).unwrap()).collect::<BTreeSet<_>>();
+    let others = (1..1000).map(|_| table.claim(0, None, -1, 0).unwrap().0).collect::<BTreeSet<_>>();
     assert!(others.len() == 999 && !others.contains(&kept));
 }
 
@@ -238,12 +240,12 @@ fn limit_is_shared() {
     let table = Table::new(3, LIMIT).unwrap();
     let children = [1, 2].map(|worker| {
         spawn(|mut answer| {
-            let claimed = (0..1000).filter(|_| table.claim(worker).is_some()).count();
+            let claimed = (0..1000).filter(|_| table.claim(worker, None, -1, 0).is_some()).count();
             write!(answer, "{claimed}").unwrap();
         })
     });
     let claimed = children.map(|child| child.join().0.parse::<usize>().unwrap());
     assert_eq!(claimed.iter().sum::<usize>(), LIMIT);
     assert_eq!(table.connections(), LIMIT);
-    assert_eq!(table.claim(0), None);
+    assert_eq!(table.claim(0, None, -1, 0), None);
 }

@@ -56,7 +56,7 @@ impl Source for Local {
     }
 
     fn exists(&self, fd: i64) -> bool {
-        u64::try_from(fd).is_ok_and(|fd| self.table.owner(fd).is_some())
+        u64::try_from(fd).is_ok_and(|fd| self.table.connection(fd).is_some())
     }
 
     fn info(&self, fd: i64) -> Result<Owned, Stop> {
@@ -152,7 +152,7 @@ fn close(call: &mut Call<'_>) -> Result<bool, Stop> {
 
 /// Is there such a connection, in any worker?
 fn exists(number: i64) -> bool {
-    with(|worker| u64::try_from(number).is_ok_and(|fd| worker.table.owner(fd).is_some())).unwrap_or(false)
+    with(|worker| u64::try_from(number).is_ok_and(|fd| worker.table.connection(fd).is_some())).unwrap_or(false)
 }
 
 /// What getClientInfo() says; false for an unknown fd.
@@ -204,14 +204,15 @@ struct Facts {
 
 impl Facts {
     fn of(worker: &Worker, fd: Fd) -> Option<Facts> {
-        let Info { place, opened_at, received_at, sent_at, .. } = worker.info(fd)?;
+        let Info { opened_at, received_at, sent_at, .. } = worker.info(fd)?;
         let seconds = |moment| worker.time_of(moment).duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
-        let peer = worker.reactor().peer(place);
+        let facts = worker.table.facts(fd.get())?;
+        let peer = facts.peer;
         Some(Facts {
             worker: worker.id as i64,
             server_port: worker.port.into(),
             server_descriptor: worker.server_descriptor.into(),
-            descriptor: worker.reactor().descriptor(place).unwrap_or(-1).into(),
+            descriptor: facts.descriptor.into(),
             socket_type: worker.socket_type,
             remote_port: peer.map_or(0, |peer| peer.port()).into(),
             remote_ip: peer.map_or_else(String::new, |peer| peer.ip().to_canonical().to_string()),

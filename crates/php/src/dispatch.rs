@@ -116,11 +116,8 @@ impl Dispatch {
     }
 
     fn incoming(&self, fd: Fd, request: Request) -> Incoming {
-        let peer = with(|worker| {
-            let place = worker.info(fd)?.place;
-            worker.reactor().peer(place)
-        });
-        let peer = peer.flatten();
+        let facts = with(|worker| worker.table.facts(fd.get())).flatten();
+        let peer = facts.and_then(|facts| facts.peer);
         Incoming {
             fd: fd.get() as i64,
             request,

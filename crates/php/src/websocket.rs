@@ -161,8 +161,8 @@ methods! {
         call.count(1, 1)?;
         if running(call)? {
             let number = call.long(0)?.unwrap_or(0);
-            let owner = with(|worker| u64::try_from(number).ok().and_then(|fd| worker.table.owner(fd))).flatten();
-            call.give_bool(owner.is_some_and(|owner| owner.established));
+            let connection = with(|worker| u64::try_from(number).ok().and_then(|fd| worker.table.connection(fd))).flatten();
+            call.give_bool(connection.is_some_and(|connection| connection.status >= Status::Active as u8));
         }
         Ok(())
     }
