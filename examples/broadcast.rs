@@ -17,7 +17,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     log::to_standard_error();
     Arguments::parse()
         .server
-        .server()?
+        .server()
         .on_open(|server, request| server.push(request.fd, &format!("you are number {}", request.fd)))
         .on_message(|server, frame| {
             for fd in server.connections() {

@@ -17,11 +17,8 @@ fn main() -> ExitCode {
     let mut arguments = Arguments::parse().server;
     arguments.message_bytes_max = 64 << 20;
     arguments.outbox_bytes_max = 256 << 20;
-    let served = arguments.server().and_then(|server| {
-        let server = server.on_message(|server, frame| server.push(frame.fd, frame));
-        server.start().map_err(|error| error.to_string())
-    });
-    match served {
+    let server = arguments.server().on_message(|server, frame| server.push(frame.fd, frame));
+    match server.start() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{error}");

@@ -11,7 +11,7 @@ from wire import Wire, open_websocket
 
 TESTS = pathlib.Path(__file__).resolve().parent
 ECHO_PHP = ROOT / "examples/echo.php"
-KINDS = ["rust-base", "rust-thread", "php-base"]
+KINDS = ["rust-base", "rust-process", "rust-thread", "php-base", "php-process"]
 # What examples/echo.php sets, too.
 MESSAGE_BYTES_MAX = 64 << 20
 OUTBOX_BYTES_MAX = 256 << 20
@@ -55,9 +55,10 @@ def node_command(script, *arguments):
 
 def start_kind(start, kind, workers=1, deflate=False):
     """The echo server of one of KINDS."""
-    if kind == "php-base":
-        return start_php(start, ECHO_PHP, "PORT", "base", workers, *(["deflate"] if deflate else []))
-    port, mode = free_port(), kind.removeprefix("rust-")
+    language, mode = kind.split("-")
+    if language == "php":
+        return start_php(start, ECHO_PHP, "PORT", mode, workers, *(["deflate"] if deflate else []))
+    port = free_port()
     limits = ["--message-bytes-max", MESSAGE_BYTES_MAX, "--outbox-bytes-max", OUTBOX_BYTES_MAX]
     where = ["--port", port, "--mode", mode, "--workers", workers]
     return start(rust_command(*where, *limits, *(["--deflate"] if deflate else [])), port)

@@ -51,12 +51,6 @@ def test_bad_host():
     assert "no such host" in outcome["message"]
 
 
-def test_process_mode_does_not_exist_yet():
-    outcome = refuse("process mode")
-    assert outcome["thrown"] == "Swoole\\Exception"
-    assert "SWOOLE_PROCESS" in outcome["message"]
-
-
 def test_bad_mode():
     outcome = refuse("bad mode")
     assert outcome["thrown"] == "Error"

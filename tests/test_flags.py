@@ -1,4 +1,4 @@
-"""The echo examples' arguments: what does not exist yet, or not at all, is refused with a clear word."""
+"""The echo examples' arguments: what does not exist is refused with a clear word."""
 
 import pytest
 
@@ -12,7 +12,6 @@ USAGE_EXIT_CODE = 2
 @pytest.mark.parametrize(
     ("flags", "word"),
     [
-        (["--mode", "process", "--workers", 1], "process"),
         (["--mode", "sideways", "--workers", 1], "sideways"),
         (["--mode", "base", "--workers", "many"], "many"),
         (["--mode", "base", "--wrkers", 1], "wrkers"),
@@ -49,13 +48,6 @@ def test_php_echo_refuses(arguments):
     assert ended.returncode == USAGE_EXIT_CODE
     assert ended.stderr.startswith("usage: php ")
     assert ended.stdout == ""
-
-
-def test_php_echo_has_no_process_mode_yet():
-    ended = run(php_command(ECHO_PHP, free_port(), "process", 1))
-    assert ended.returncode != 0
-    assert "Swoole\\Exception" in ended.stdout + ended.stderr
-    assert "SWOOLE_PROCESS" in ended.stdout + ended.stderr
 
 
 def test_workers(echo_server):

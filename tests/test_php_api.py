@@ -117,6 +117,22 @@ def test_connections(control):
     assert len(result(control, "iterate")) == 1
 
 
+def test_connections_of_other_workers(control_server):
+    control = control_server(set={"worker_num": 2})
+    wires = [control.client() for _ in range(20)]
+    infos = {wire.fd: result(control, "getClientInfo", wire.fd) for wire in wires}
+    assert {info["reactor_id"] for info in infos.values()} == {0, 1}
+    assert all(info.get("worker_id", 0) == info["reactor_id"] for info in infos.values())
+    assert [infos[wire.fd]["remote_port"] for wire in wires] == [wire.local_port for wire in wires]
+    assert {info["websocket_status"] for info in infos.values()} == {WEBSOCKET_STATUS_ACTIVE}
+    listed = {fd for _, fd in result(control, "iterate")}
+    assert listed > set(infos) and len(listed) == len(wires) + 1 == result(control, "count")
+    assert result(control, "offset", wires[0].fd) == [True, infos[wires[0].fd]]
+    for wire in wires:
+        wire.socket.close()
+    wait_until(lambda: result(control, "count") == 1, "the others to leave")
+
+
 def test_fds_count_from_one_and_are_not_reused(control):
     fds = []
     for _ in range(5):

@@ -892,7 +892,7 @@ namespace Swoole {
         /** @var callable|null */
         private $onPipeMessage = null;
 
-        public function __construct(string $host = "0.0.0.0", int $port = 0, int $mode = SWOOLE_BASE, int $sock_type = SWOOLE_SOCK_TCP) {}
+        public function __construct(string $host = "0.0.0.0", int $port = 0, int $mode = SWOOLE_PROCESS, int $sock_type = SWOOLE_SOCK_TCP) {}
 
         /** @return bool */
         public function set(array $settings) {}
@@ -929,6 +929,45 @@ namespace Swoole {
          * @implementation-alias Swoole\Server::getClientInfo
          */
         public function connection_info(int $fd, int $reactor_id = -1, bool $ignore_error = false) {}
+
+        /** @return array|false */
+        public function getClientList(int $start_fd = 0, int $find_count = 10) {}
+
+        /**
+         * @return array|false
+         * @implementation-alias Swoole\Server::getClientList
+         */
+        public function connection_list(int $start_fd = 0, int $find_count = 10) {}
+
+        /** @return bool */
+        public function bind(int $fd, int $uid) {}
+
+        /** @return bool */
+        public function protect(int $fd, bool $is_protected = true) {}
+
+        /** @return array|false */
+        public function stats() {}
+
+        /** @return bool */
+        public function reload(bool $only_reload_taskworker = false) {}
+
+        /** @return bool */
+        public function stop(int $workerId = -1, bool $waitEvent = false) {}
+
+        /** @return int|false */
+        public function getWorkerId() {}
+
+        /** @return int|false */
+        public function getWorkerPid(int $worker_id = -1) {}
+
+        /** @return int|false */
+        public function getWorkerStatus(int $worker_id = -1) {}
+
+        /** @return int */
+        public function getManagerPid() {}
+
+        /** @return int */
+        public function getMasterPid() {}
 
         /** @return int */
         public function getLastError() {}

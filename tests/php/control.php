@@ -11,7 +11,7 @@ use Swoole\WebSocket\Server;
 
 $config = json_decode($argv[2] ?? '{}', true);
 $server = new Server('127.0.0.1', (int) $argv[1], SWOOLE_BASE);
-$server->set(['worker_num' => 1] + ($config['set'] ?? []));
+$server->set(($config['set'] ?? []) + ['worker_num' => 1]);
 
 function emit(string $event, int $fd, array $more = []): void
 {

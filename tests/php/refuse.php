@@ -19,7 +19,6 @@ function server(int $port, string $host = '127.0.0.1', int $mode = SWOOLE_BASE):
 $cases = [
     'listen' => fn () => server($port)->port,
     'bad host' => fn () => server($port, 'no such host')->host,
-    'process mode' => fn () => server($port, '127.0.0.1', SWOOLE_PROCESS)->mode,
     'bad mode' => fn () => server($port, '127.0.0.1', 77)->mode,
     'second server' => fn () => [server($port), server($port + 1)],
     'constructor twice' => fn () => server($port)->__construct('127.0.0.1', $port),

@@ -3,7 +3,7 @@
 use std::io::IoSlice;
 use std::time::{SystemTime, UNIX_EPOCH};
 use wirewool_hub::command::{After, Command, Outlet, Push};
-use wirewool_hub::event::{Event, Handler, Verdict};
+use wirewool_hub::event::{Event, Handler, Status, Verdict};
 use wirewool_hub::fd::{Fd, Place};
 use wirewool_hub::hub::Hub;
 use wirewool_hub::settings::Settings;
@@ -165,9 +165,15 @@ impl Wire for Sink {
 
     fn close(&mut self, _: Place) {}
 
-    fn established(&mut self, _: Fd) {}
+    fn status(&mut self, _: Fd, _: Status) {}
 
-    fn released(&mut self, _: Fd) {}
+    fn closing(&mut self, _: Fd) {}
+
+    fn released(&mut self, _: Place, _: Fd) {}
+
+    fn owes(&mut self, _: Place, _: usize) {}
+
+    fn owes(&mut self, _: Place, _: usize) {}
 
     fn time_of_day(&self) -> SystemTime {
         UNIX_EPOCH

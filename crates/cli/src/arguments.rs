@@ -10,7 +10,7 @@ use wirewool_proto::websocket::extension::Compression;
 pub enum ModeArgument {
     /// Forked workers, replaced when they die.
     Base,
-    /// Connections in one process, handlers in others: not available yet.
+    /// Connections in threads of the master, handlers in forked workers.
     Process,
     /// Worker threads in one process.
     Thread,
@@ -31,6 +31,12 @@ pub struct ServerArguments {
     /// How many workers.
     #[arg(long, default_value_t = 1)]
     pub workers: usize,
+    /// How many threads of the master have connections, in mode process; one for each processor by default.
+    #[arg(long)]
+    pub reactors: Option<usize>,
+    /// The size of each ring between two processes, in bytes.
+    #[arg(long, default_value_t = 256 << 10)]
+    pub ring_bytes: usize,
     /// Take compressed messages, and compress those that came so (permessage-deflate).
     #[arg(long)]
     pub deflate: bool,
@@ -44,39 +50,18 @@ pub struct ServerArguments {
 
 impl ServerArguments {
     /// The server that they ask for, without handlers.
-    ///
-    /// # Errors
-    /// What this version does not have, in words.
-    pub fn server(&self) -> Result<Builder, String> {
+    pub fn server(&self) -> Builder {
         let mode = match self.mode {
             ModeArgument::Base => Mode::Base,
             ModeArgument::Thread => Mode::Thread,
-            ModeArgument::Process => return Err("--mode process is not available yet: use base or thread".to_owned()),
+            ModeArgument::Process => Mode::Process,
         };
         let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
         let server = Server::bind(&format!("{host}:{}", self.port));
-        let server = server.mode(mode).workers(self.workers);
+        let server = server.mode(mode).workers(self.workers).ring_bytes(self.ring_bytes);
         let server = server.message_bytes_max(self.message_bytes_max).push_bytes_max(self.message_bytes_max);
         let server = server.outbox_bytes_max(self.outbox_bytes_max);
-        Ok(if self.deflate { server.compression(Compression::default()) } else { server })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use crate::arguments::ServerArguments;
-    use clap::Parser;
-
-    #[derive(Parser)]
-    struct Program {
-        #[command(flatten)]
-        server: ServerArguments,
-    }
-
-    #[test]
-    fn what_is_not_built_is_refused() {
-        let program = Program::parse_from(["program", "--mode", "process"]);
-        let refused = program.server.server().err().unwrap_or_default();
-        assert!(refused.starts_with("--mode process is not available yet"), "{refused}");
+        let server = if let Some(reactors) = self.reactors { server.reactors(reactors) } else { server };
+        if self.deflate { server.compression(Compression::default()) } else { server }
     }
 }

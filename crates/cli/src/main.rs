@@ -23,11 +23,8 @@ enum Command {
 fn main() -> ExitCode {
     let Program { command: Command::Echo(arguments) } = Program::parse();
     log::to_standard_error();
-    let served = arguments.server().and_then(|server| {
-        let server = server.on_message(|server, frame| server.push(frame.fd, frame));
-        server.start().map_err(|error| error.to_string())
-    });
-    match served {
+    let server = arguments.server().on_message(|server, frame| server.push(frame.fd, frame));
+    match server.start() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{error}");

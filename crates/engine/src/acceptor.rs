@@ -10,13 +10,14 @@ use crate::poller::{Flags, Poller};
 use rustix::fd::{AsRawFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::net::{self, SocketFlags};
+use rustix::process::getpid;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use wirewool_hub::time::Moment;
-use wirewool_ipc::doorbell::Doorbell;
+use wirewool_ipc::exchange::Exchange;
 use wirewool_ipc::process::is_orphan;
-use wirewool_ipc::table::Table;
+use wirewool_ipc::table::{Row, Table};
 
 /// How long a worker looks away after it handed a connection over.
 const HAND_OVER_MS: u64 = 5;
@@ -39,8 +40,8 @@ enum Away {
 /// What became of an attempt to accept.
 #[derive(Debug)]
 pub(crate) enum Accepted {
-    /// A connection: its fd, its socket.
-    Connection(u64, OwnedFd),
+    /// A connection: its fd, its row in the table, its socket.
+    Connection(u64, Row, OwnedFd),
     /// This one failed, the next may not.
     Again,
     /// Nothing more for now.
@@ -52,8 +53,8 @@ pub(crate) struct Acceptor {
     listener: Arc<OwnedFd>,
     token: u64,
     table: Arc<Table>,
-    doorbells: Arc<[Doorbell]>,
-    worker: usize,
+    exchange: Arc<Exchange>,
+    seat: usize,
     max_connection: usize,
     away: Option<(Moment, Away)>,
     /// The time of a hand-over is over and nobody took the connection.
@@ -67,25 +68,33 @@ impl Acceptor {
         listener: Arc<OwnedFd>,
         token: u64,
         table: Arc<Table>,
-        doorbells: Arc<[Doorbell]>,
-        worker: usize,
+        exchange: Arc<Exchange>,
+        seat: usize,
         max_connection: usize,
     ) -> Acceptor {
         Acceptor {
             listener,
             token,
             table,
-            doorbells,
-            worker,
+            exchange,
+            seat,
             max_connection,
             away: None,
             insists: false,
             no_room_logged: false,
-            closed: false,
+            closed: true,
         }
     }
 
-    pub(crate) fn begin(&self, poller: &Poller) -> io::Result<()> {
+    /// From now on connections are accepted, and may be handed over to this loop.
+    pub(crate) fn begin(&mut self, poller: &Poller) -> io::Result<()> {
+        self.look(poller)?;
+        self.closed = false;
+        self.table.attach(self.seat, getpid());
+        Ok(())
+    }
+
+    fn look(&self, poller: &Poller) -> io::Result<()> {
         poller.add(&*self.listener, self.token, Flags::IN | Flags::EXCLUSIVE)
     }
 
@@ -95,6 +104,7 @@ impl Acceptor {
             // It is registered: this cannot fail.
             let _ = poller.remove(&*self.listener);
         }
+        self.table.retire(self.seat);
         if is_orphan() {
             // There is no master to do it, and the other workers end as well.
             listener::shut(&self.listener);
@@ -113,7 +123,7 @@ impl Acceptor {
         {
             self.away = None;
             self.insists = why == Away::HandedOver;
-            if let Err(error) = self.begin(poller) {
+            if let Err(error) = self.look(poller) {
                 tracing::error!("cannot wait for connections: {error}");
                 self.away = Some((now + NO_ROOM_MS, Away::NoRoom));
             }
@@ -122,7 +132,7 @@ impl Acceptor {
 
     /// Was a connection handed over to this worker? The doorbell is to be cleared before.
     pub(crate) fn take_hand_over(&self) -> bool {
-        self.table.take_hand_over(self.worker)
+        self.table.take_hand_over(self.seat)
     }
 
     /// Accepts one connection, if it is this worker's turn. `now_ms` is the time of day, since 1970.
@@ -137,7 +147,7 @@ impl Acceptor {
             if !self.insists {
                 if self.away.is_none() {
                     self.table.hand_over(other);
-                    self.doorbells[other].ring();
+                    self.exchange.doorbell(other).ring();
                     self.look_away(now + HAND_OVER_MS, Away::HandedOver, poller);
                 }
                 return Accepted::Nothing;
@@ -148,10 +158,10 @@ impl Acceptor {
         match net::acceptfrom_with(&*self.listener, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC) {
             Ok((socket, peer)) => {
                 let peer = peer.and_then(|peer| SocketAddr::try_from(peer).ok());
-                match self.table.claim(self.worker, peer, socket.as_raw_fd(), now_ms) {
-                    Some((fd, _)) => {
+                match self.table.claim(self.seat, peer, socket.as_raw_fd(), now_ms) {
+                    Some((fd, row)) => {
                         self.no_room_logged = false;
-                        Accepted::Connection(fd, socket)
+                        Accepted::Connection(fd, row, socket)
                     }
                     None => self.no_room(now, poller, "max_connection is reached"),
                 }
@@ -177,7 +187,7 @@ impl Acceptor {
     fn worker_with_fewer(&self) -> Option<usize> {
         let (other, fewest) = self.table.least_loaded()?;
         let share = fewest + SHARE_SLACK.max(fewest / 8);
-        (other != self.worker && self.table.load(self.worker) >= share).then_some(other)
+        (other != self.seat && self.table.load(self.seat) >= share).then_some(other)
     }
 
     fn no_room(&mut self, now: Moment, poller: &Poller, why: &str) -> Accepted {
@@ -207,7 +217,7 @@ mod tests {
     use std::net::TcpStream;
     use std::sync::Arc;
     use wirewool_hub::time::Moment;
-    use wirewool_ipc::doorbell::Doorbell;
+    use wirewool_ipc::exchange::Exchange;
     use wirewool_ipc::table::Table;
 
     #[test]
@@ -215,9 +225,9 @@ mod tests {
         let listener = Listener::bind("127.0.0.1:0").unwrap();
         listener.listen(8, true).unwrap();
         let table = Arc::new(Table::new(2, 100).unwrap());
-        let doorbells: Arc<[Doorbell]> = [Doorbell::new().unwrap(), Doorbell::new().unwrap()].into();
+        let exchange = Arc::new(Exchange::new(2, 64).unwrap());
         let poller = Poller::new().unwrap();
-        let mut acceptor = Acceptor::new(listener.socket(), 0, table.clone(), doorbells, 0, 100);
+        let mut acceptor = Acceptor::new(listener.socket(), 0, table.clone(), exchange, 0, 100);
         acceptor.begin(&poller).unwrap();
         for worker in 0..2 {
             table.attach(worker, getpid());

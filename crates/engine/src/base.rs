@@ -3,15 +3,17 @@
 use crate::config::Config;
 use crate::dispatch::{self, Dispatch, Handlers};
 use crate::listener::Listener;
-use crate::manager::{Manager, Role, Seat};
+use crate::manager::{Happened, Manager, Plan, Seat};
 use crate::reactor::Reactor;
 use crate::server::{Attempt, Server, StartError};
+use crate::station::{Among, Station, Way};
 use crate::worker;
-use rustix::process::getpid;
 use std::io::{self, Write};
+use std::process::exit;
 use std::sync::Arc;
 use wirewool_hub::settings::Protocol;
 use wirewool_ipc::process::threads;
+use wirewool_ipc::signal::{Signal, Signals};
 
 pub(crate) fn start(
     server: &Server,
@@ -20,24 +22,50 @@ pub(crate) fn start(
     handlers: &Arc<Handlers>,
     started: &dyn Fn(Server),
 ) -> Result<(), StartError> {
-    let others = threads().attempt("cannot count the threads")?.saturating_sub(1);
-    if others > 0 {
-        return Err(StartError::Threads(others));
-    }
+    refuse_threads()?;
     // What is still in the buffer would be printed by each worker.
     let _ = io::stdout().flush();
-    let manager = Manager::new(server.shared.table.clone(), config.workers, config.max_wait_time);
-    let manager = manager.attempt("cannot watch for signals")?.with_listener(listener.clone());
-    let role = manager.run(&server.shared.master);
-    match role.attempt("cannot manage the workers")? {
-        Role::Master => Ok(()),
-        Role::Worker(seat) => {
-            let served = serve(server, config, listener, handlers, started, &seat);
-            if let Err(error) = &served {
-                tracing::error!("worker {} ends: {error}", seat.worker);
+    let plan = Plan {
+        workers: config.workers,
+        first_seat: 0,
+        max_wait: config.max_wait_time,
+        reload_async: config.reload_async,
+        workers_own: true,
+        has_master: false,
+    };
+    let signals = Signals::install(&[Signal::Term, Signal::Int]).attempt("cannot watch for signals")?;
+    let (table, exchange) = (server.shared.table.clone(), server.shared.exchange.clone());
+    let manager = Manager::new(plan, table, exchange, listener.clone(), signals);
+    let serve = |seat: Seat| serve(server, config, listener, handlers, started, seat);
+    manage(manager.attempt("cannot watch for signals")?, &serve).attempt("cannot manage the workers")
+}
+
+/// A fork takes only the thread that calls it along.
+pub(crate) fn refuse_threads() -> Result<(), StartError> {
+    match threads().attempt("cannot count the threads")?.saturating_sub(1) {
+        0 => Ok(()),
+        others => Err(StartError::Threads(others)),
+    }
+}
+
+/// Keeps the workers running, until the server has ended. Does not return in a worker.
+pub(crate) fn manage(mut manager: Manager, serve: &dyn Fn(Seat) -> io::Result<()>) -> io::Result<()> {
+    loop {
+        match manager.next()? {
+            Happened::Forked(seat) => {
+                let worker = seat.worker;
+                let served = serve(seat);
+                if let Err(error) = &served {
+                    tracing::error!("worker {worker} ends: {error}");
+                }
+                let _ = io::stdout().flush();
+                exit(i32::from(served.is_err()))
             }
-            let _ = io::stdout().flush();
-            std::process::exit(i32::from(served.is_err()))
+            Happened::Ended => return Ok(()),
+            Happened::ReloadBegins => tracing::info!("all workers are replaced"),
+            Happened::ReloadEnded => tracing::info!("all workers have been replaced"),
+            // The manager has logged it.
+            Happened::Started | Happened::Ending | Happened::Failed { .. } => {}
         }
     }
 }
@@ -48,16 +76,25 @@ fn serve(
     listener: &Listener,
     handlers: &Arc<Handlers>,
     started: &dyn Fn(Server),
-    seat: &Seat,
+    seat: Seat,
 ) -> io::Result<()> {
-    let worker = seat.worker;
     let shared = &server.shared;
     let settings = config.settings(Protocol::WebSocket, handlers.request.is_some(), false);
-    let mut reactor = Reactor::new(config, settings, listener, shared.table.clone(), shared.doorbells.clone(), worker)?;
-    reactor.watch_signals(&seat.signals)?;
-    shared.table.attach(worker, getpid());
-    dispatch::enter(server, worker, true);
+    let (table, exchange) = (shared.table.clone(), shared.exchange.clone());
+    let reactor = Reactor::new(config, settings, listener, table, exchange, seat.seat)?;
+    let among = join(server, seat);
     started(server.clone());
+    let mut station = Station::own(reactor, Some(among), config.max_wait_time)?;
     let mut dispatch = Dispatch::new(server.clone(), handlers.clone(), config);
-    worker::run(&mut reactor, &mut dispatch, server, worker, Some(&seat.signals), config.max_wait_time)
+    worker::run(&mut station, &mut dispatch, server, shared.inboxes.first(), config)
+}
+
+/// This process is a worker among others from now on, and its handles reach their connections.
+pub(crate) fn join(server: &Server, seat: Seat) -> Among {
+    let shared = &server.shared;
+    let way = Way::new(shared.table.clone(), shared.exchange.clone(), seat.seat, shared.limits);
+    // Nobody was before it: this is a new process.
+    let _ = shared.way.set(way.clone());
+    dispatch::enter(server, Some(seat.seat));
+    Among { seat: seat.seat, exchange: shared.exchange.clone(), signals: seat.signals, way }
 }

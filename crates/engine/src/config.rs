@@ -10,8 +10,26 @@ use wirewool_proto::websocket::extension::{Compression, WINDOW_BITS_MAX, WINDOW_
 pub enum Mode {
     /// Forked workers, each with its own loop, and a manager that replaces one that dies.
     Base,
+    /// The connections belong to threads of the master, the reactors, and forked workers run the handlers: connections
+    /// outlive the workers.
+    Process,
     /// Worker threads in this process, each with its own loop.
     Thread,
+}
+
+/// Which worker gets an event, where reactors hand them on ([`Mode::Process`]).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DispatchMode {
+    /// Messages and requests to one worker after the other; the rest as in `Fixed`.
+    Round,
+    /// All of a connection to the same worker, by its fd.
+    Fixed,
+    /// Messages and requests to the worker with the least to do; the rest as in `Fixed`.
+    Idle,
+    /// All of a peer's address to the same worker.
+    Address,
+    /// All of a user's connections, once bound to him, to the same worker; before that as in `Fixed`.
+    User,
 }
 
 /// A server's settings, with their defaults. `options` has the names, bounds and meanings.
@@ -21,6 +39,22 @@ pub struct Config {
     pub mode: Mode,
     /// How many workers.
     pub workers: usize,
+    /// How many reactors.
+    pub reactors: usize,
+    /// Which worker gets an event of a reactor.
+    pub dispatch: DispatchMode,
+    /// The size of each ring between two processes, in bytes.
+    pub ring_bytes: usize,
+    /// After so many messages and requests a worker is replaced; 0 for never.
+    pub max_request: u64,
+    /// Up to so many more, by chance: so that not all are replaced at once. None is half of `max_request`.
+    pub max_request_grace: Option<u64>,
+    /// A reload replaces all workers at once, not one after the other.
+    pub reload_async: bool,
+    /// From what is owed on a connection is full, in bytes; by default four fifths of `outbox_bytes_max`.
+    pub buffer_high_watermark: Option<usize>,
+    /// Down to what is owed it is empty again, in bytes.
+    pub buffer_low_watermark: usize,
     /// How many connections, of all workers together.
     pub max_connection: usize,
     /// How many connections may wait to be accepted.
@@ -62,11 +96,22 @@ pub struct Config {
 /// The default of `max_connection`; the descriptor limit, if lower, lowers it at the start.
 const CONNECTIONS_MAX: usize = 100_000;
 
+/// More reactors than that are asked for, not assumed.
+const REACTORS_DEFAULT_MAX: usize = 8;
+
 impl Default for Config {
     fn default() -> Self {
         Config {
             mode: Mode::Thread,
             workers: 1,
+            reactors: std::thread::available_parallelism().map_or(1, usize::from).min(REACTORS_DEFAULT_MAX),
+            dispatch: DispatchMode::Fixed,
+            ring_bytes: 256 << 10,
+            max_request: 0,
+            max_request_grace: None,
+            reload_async: true,
+            buffer_high_watermark: None,
+            buffer_low_watermark: 0,
             max_connection: CONNECTIONS_MAX,
             backlog: 512,
             tcp_nodelay: true,
@@ -107,8 +152,10 @@ impl Config {
     /// # Errors
     /// The first setting that cannot be.
     pub fn check(&self) -> Result<(), ConfigError> {
-        let rows: [(&'static str, usize, usize, usize, &'static str); 5] = [
+        let rows: [(&'static str, usize, usize, usize, &'static str); 7] = [
             ("workers", self.workers, 1, 1000, "1 to 1000"),
+            ("reactors", self.reactors, 1, 64, "1 to 64"),
+            ("ring_bytes", self.ring_bytes, 4096, 16 << 20, "4 KiB to 16 MiB"),
             ("max_connection", self.max_connection, 1, 1_000_000, "1 to 1000000"),
             ("message_bytes_max", self.message_bytes_max, 125, 1 << 32, "125 bytes to 4 GiB"),
             ("push_bytes_max", self.push_bytes_max, 125, 1 << 32, "125 bytes to 4 GiB"),
@@ -138,6 +185,18 @@ impl Config {
         Ok(())
     }
 
+    /// After how many messages and requests a new worker is to be replaced, if ever: some sooner, some later.
+    pub fn requests_of_a_worker(&self) -> Option<u64> {
+        if self.max_request == 0 {
+            return None;
+        }
+        let most = self.max_request_grace.unwrap_or(if self.max_request > 10 { self.max_request / 2 } else { 0 });
+        // Chance enough, and no generator is needed for it: processes have different numbers, and start at different times.
+        let hasher = std::collections::hash_map::RandomState::new();
+        let chance = std::hash::BuildHasher::hash_one(&hasher, std::process::id());
+        Some(self.max_request.saturating_add(if most == 0 { 0 } else { 1 + chance % most }))
+    }
+
     /// What a loop's hub is told.
     pub fn settings(&self, protocol: Protocol, requests: bool, own_handshake: bool) -> Settings {
         Settings {
@@ -151,6 +210,8 @@ impl Config {
             message_bytes_max: self.message_bytes_max,
             push_bytes_max: self.push_bytes_max,
             outbox_bytes_max: self.outbox_bytes_max,
+            buffer_high_watermark_bytes: self.buffer_high_watermark,
+            buffer_low_watermark_bytes: self.buffer_low_watermark,
             head: HeadLimits::default(),
             head_timeout_ms: milliseconds(self.head_timeout),
             handshake_timeout_ms: milliseconds(self.handshake_timeout),

@@ -46,24 +46,24 @@ pub(crate) struct Handlers {
 scoped_thread_local!(static mut OUTLET: for<'a> &'a mut (dyn Outlet + 'a));
 
 thread_local! {
-    /// The server and the worker that this thread is, if it is one.
-    static WORKER: Cell<Option<(*const Shared, usize)>> = const { Cell::new(None) };
+    /// The server whose worker this thread is, if it is one.
+    static WORKER: Cell<Option<*const Shared>> = const { Cell::new(None) };
 }
 
-/// The worker number of a forked worker process, for its other threads.
-static PROCESS_WORKER: AtomicUsize = AtomicUsize::new(usize::MAX);
+/// The seat of a forked worker process, for its other threads.
+static PROCESS_SEAT: AtomicUsize = AtomicUsize::new(usize::MAX);
 
-/// This thread, or with `process` this whole process, is a worker of `server` from now on.
-pub(crate) fn enter(server: &Server, worker: usize, process: bool) {
-    WORKER.set(Some((Arc::as_ptr(&server.shared), worker)));
-    if process {
-        PROCESS_WORKER.store(worker, SeqCst);
+/// This thread handles the events of `server` from now on; with `seat`, so does this whole process.
+pub(crate) fn enter(server: &Server, seat: Option<usize>) {
+    WORKER.set(Some(Arc::as_ptr(&server.shared)));
+    if let Some(seat) = seat {
+        PROCESS_SEAT.store(seat, SeqCst);
     }
 }
 
-/// The number of the worker that this process was forked to be.
-pub(crate) fn own_worker() -> Option<usize> {
-    Some(PROCESS_WORKER.load(SeqCst)).filter(|worker| *worker != usize::MAX)
+/// The seat of the worker that this process was forked to be.
+pub(crate) fn own_seat() -> Option<usize> {
+    Some(PROCESS_SEAT.load(SeqCst)).filter(|seat| *seat != usize::MAX)
 }
 
 /// Carries a command out, if this is a handler of `server` and of the loop that has the connection; otherwise gives
@@ -74,7 +74,7 @@ pub(crate) fn apply_here<'a>(
     fd: Fd,
     command: Command<'a>,
 ) -> Result<Result<(), Refused>, Command<'a>> {
-    let here = WORKER.get().is_some_and(|(shared, _)| ptr::eq(shared, Arc::as_ptr(&server.shared)));
+    let here = WORKER.get().is_some_and(|shared| ptr::eq(shared, Arc::as_ptr(&server.shared)));
     if !here || !OUTLET.is_set() {
         return Err(command);
     }
@@ -88,12 +88,18 @@ pub(crate) struct Dispatch {
     subprotocols: Vec<String>,
     compression: Option<Compression>,
     violations: Quota,
+    requests: u64,
 }
 
 impl Dispatch {
     pub(crate) fn new(server: Server, handlers: Arc<Handlers>, config: &Config) -> Dispatch {
         let (subprotocols, compression) = (config.subprotocols.clone(), config.compression);
-        Dispatch { server, handlers, subprotocols, compression, violations: Quota::default() }
+        Dispatch { server, handlers, subprotocols, compression, violations: Quota::default(), requests: 0 }
+    }
+
+    /// How many messages and requests it has handled.
+    pub(crate) fn requests(&self) -> u64 {
+        self.requests
     }
 
     /// Calls a handler. One that panics costs its connection, nothing else.
@@ -212,6 +218,7 @@ impl Handler for Dispatch {
     fn handle(&mut self, fd: Fd, event: Event<'_>, out: &mut dyn Outlet) -> Verdict {
         match event {
             Event::Message(message) => {
+                self.requests += 1;
                 if let Some(handler) = &self.handlers.message {
                     let frame =
                         Frame { fd, kind: message.kind, compressed: message.compressed, payload: message.payload };
@@ -221,8 +228,14 @@ impl Handler for Dispatch {
                     }
                 }
             }
-            Event::Upgrade(request) => self.upgrade(fd, request, out),
-            Event::Request(request) => self.request(fd, request, out),
+            Event::Upgrade(request) => {
+                self.requests += 1;
+                self.upgrade(fd, request, out);
+            }
+            Event::Request(request) => {
+                self.requests += 1;
+                self.request(fd, request, out);
+            }
             Event::Ping(payload) => self.control(fd, self.handlers.ping.as_deref(), payload, out),
             Event::Pong(payload) => self.control(fd, self.handlers.pong.as_deref(), payload, out),
             Event::Ending(Ending::Violation(violation)) => {
@@ -232,6 +245,7 @@ impl Handler for Dispatch {
             }
             Event::Closed(closed) => self.closed(fd, closed, out),
             Event::Ending(Ending::CloseFrame(_)) | Event::Connected | Event::Received(_) => {}
+            Event::BufferFull | Event::BufferEmpty => {}
         }
         Verdict::Handled
     }

@@ -20,17 +20,27 @@
 mod acceptor;
 mod base;
 pub mod config;
+mod desk;
 mod dispatch;
 pub mod frame;
+mod intake;
 mod link;
+mod links;
 pub mod listener;
 pub mod manager;
+pub mod master;
 pub mod options;
 mod poller;
+mod process;
+mod promises;
 pub mod quota;
 pub mod reactor;
+pub mod reactors;
+mod relay;
+pub mod remote;
 pub mod server;
 mod sockets;
+pub mod station;
 mod thread;
 mod worker;
 

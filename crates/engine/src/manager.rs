@@ -1,13 +1,14 @@
-//! Forks the workers, and forks others in the place of those that die.
+//! Forks the workers, and forks others in the place of those that leave or die.
 
 use crate::listener::Listener;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::Pid;
+use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use wirewool_ipc::doorbell::Doorbell;
+use wirewool_ipc::exchange::{Exchange, Standing, Wish};
 use wirewool_ipc::process::{Ended, Fork, fork, kill, wait};
 use wirewool_ipc::signal::{Signal, Signals};
 use wirewool_ipc::table::Table;
@@ -24,28 +25,79 @@ const PAUSE_MAX: Duration = Duration::from_secs(5);
 /// What workers get beyond `max_wait_time` before they are killed.
 const GRACE: Duration = Duration::from_millis(500);
 
-/// What a return from [`Manager::run`] means: a fork returns twice.
-pub enum Role {
-    /// This is the process that called it, and the server has ended.
-    Master,
-    /// This is a new worker process.
-    Worker(Seat),
-}
+/// When a seat that others still hold is looked at again.
+const HELD_PAUSE: Duration = Duration::from_millis(10);
 
 /// A worker's place in the server.
 pub struct Seat {
     /// Its number, from 0; its successor has the same.
     pub worker: usize,
+    /// The seat that it takes in the exchange.
+    pub seat: usize,
     /// Another worker had this place before it.
     pub successor: bool,
     /// Its signals: SIGTERM asks it to end.
     pub signals: Signals,
 }
 
+/// What happened, in the order in which the manager saw it.
+pub enum Happened {
+    /// This is a new worker process: a fork returns twice.
+    Forked(Seat),
+    /// All workers have been forked for the first time.
+    Started,
+    /// A worker ended with an error or by a signal.
+    Failed {
+        /// Its number.
+        worker: usize,
+        /// Its process.
+        pid: Pid,
+        /// How it ended.
+        ended: Ended,
+    },
+    /// All workers are about to be replaced.
+    ReloadBegins,
+    /// All workers have been replaced.
+    ReloadEnded,
+    /// The server is told to end.
+    Ending,
+    /// No worker is left, and none will be.
+    Ended,
+}
+
+/// What a manager is told.
+pub struct Plan {
+    /// How many workers.
+    pub workers: usize,
+    /// The first of the workers' seats: each has two of them, one for its successor.
+    pub first_seat: usize,
+    /// How long a worker may take to end.
+    pub max_wait: Duration,
+    /// A reload replaces all workers at once, not one after the other.
+    pub reload_async: bool,
+    /// The workers own connections: the rows of the dead are to be freed.
+    pub workers_own: bool,
+    /// Another process, the master, decides when the server ends.
+    pub has_master: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Child {
+    pid: Pid,
+    seat: usize,
+    started: Instant,
+    /// It was asked to end, and is killed then.
+    kill_at: Option<Instant>,
+    /// It began before the reload that is under way.
+    outdated: bool,
+}
+
 #[derive(Debug)]
 struct Slot {
-    pid: Option<Pid>,
-    started: Instant,
+    /// The one that works.
+    current: Option<Child>,
+    /// The one before it, while it ends.
+    leaving: Option<Child>,
     /// When the next one is forked.
     due: Instant,
     /// How many died at once, one after the other.
@@ -56,88 +108,132 @@ struct Slot {
 
 /// Forks the workers and watches them.
 pub struct Manager {
+    plan: Plan,
     table: Arc<Table>,
-    listener: Option<Listener>,
+    exchange: Arc<Exchange>,
+    listener: Listener,
     slots: Vec<Slot>,
-    signals: Signals,
-    max_wait: Duration,
-    /// When the remaining workers are killed, once the server ends.
-    kill_at: Option<Instant>,
+    /// None in a worker, which has taken them over.
+    signals: Option<Signals>,
+    news: VecDeque<Happened>,
+    reloading: bool,
+    ending: bool,
+    ended: bool,
+    first: bool,
 }
 
 impl Manager {
-    /// A manager of as many workers, which may take `max_wait` to end.
+    /// A manager, which shuts `listener` as soon as the server ends: whoever connects then is refused, instead of
+    /// waiting for nobody.
     ///
     /// # Errors
-    /// Signals are watched in this process already.
-    pub fn new(table: Arc<Table>, workers: usize, max_wait: Duration) -> io::Result<Manager> {
-        let mut signals = Signals::install(&[Signal::Term, Signal::Int, Signal::Chld])?;
-        // Whoever asks for a reload must not kill the server.
-        signals.ignore(&[Signal::Hup, Signal::Pipe, Signal::Usr1, Signal::Usr2])?;
+    /// A signal cannot be watched.
+    pub fn new(
+        plan: Plan,
+        table: Arc<Table>,
+        exchange: Arc<Exchange>,
+        listener: Listener,
+        mut signals: Signals,
+    ) -> io::Result<Manager> {
+        signals.watch(&[Signal::Term, Signal::Chld, Signal::Usr1, Signal::Usr2])?;
+        // Whoever asks for something else must not kill the server.
+        signals.ignore(&[Signal::Hup, Signal::Pipe])?;
         let now = Instant::now();
-        let slots = (0..workers).map(|_| Slot { pid: None, started: now, due: now, deaths: 0, used: false }).collect();
-        Ok(Manager { table, listener: None, slots, signals, max_wait, kill_at: None })
+        let vacant = || Slot { current: None, leaving: None, due: now, deaths: 0, used: false };
+        let slots = (0..plan.workers).map(|_| vacant()).collect();
+        let news = VecDeque::new();
+        Ok(Manager {
+            plan,
+            table,
+            exchange,
+            listener,
+            slots,
+            signals: Some(signals),
+            news,
+            reloading: false,
+            ending: false,
+            ended: false,
+            first: true,
+        })
     }
 
-    /// Shuts `listener` as soon as the server ends: whoever connects then is refused, instead of waiting for nobody.
-    #[must_use]
-    pub fn with_listener(self, listener: Listener) -> Manager {
-        Manager { listener: Some(listener), ..self }
-    }
-
-    /// Keeps the workers running until SIGTERM, SIGINT or `master` rings, then ends them. Returns in each worker as
-    /// well.
+    /// Keeps the workers running until something happens that its caller is to know, in each worker as well.
     ///
     /// # Errors
     /// The first workers cannot be forked, or waiting fails.
-    pub fn run(mut self, master: &Doorbell) -> io::Result<Role> {
-        let mut first = true;
+    pub fn next(&mut self) -> io::Result<Happened> {
         loop {
-            if let Some(worker) = self.fork_due(first)? {
-                return self.into_worker(worker).map(Role::Worker);
+            if let Some(news) = self.news.pop_front() {
+                return Ok(news);
             }
-            first = false;
-            if self.kill_at.is_some() && self.slots.iter().all(|slot| slot.pid.is_none()) {
-                return Ok(Role::Master);
+            if let Some(seat) = self.fork_due()? {
+                return Ok(Happened::Forked(seat));
             }
-            let mut ending = self.wait(master)?;
-            master.clear();
-            for signal in self.signals.take() {
-                ending |= matches!(signal, Signal::Term | Signal::Int);
+            if std::mem::replace(&mut self.first, false) {
+                self.news.push_back(Happened::Started);
             }
+            self.end_reload();
+            if !self.news.is_empty() {
+                continue;
+            }
+            if self.ended || (self.ending && self.children().next().is_none()) {
+                self.ended = true;
+                return Ok(Happened::Ended);
+            }
+            self.wait()?;
+            self.hear();
+            self.see_leaving();
             self.reap();
-            if ending {
-                self.end();
-            }
-            if self.kill_at.is_some_and(|at| at <= Instant::now()) {
-                self.kill_rest();
-            }
+            self.kill_late();
         }
     }
 
-    /// Forks the workers whose time has come; in a child, its number.
-    fn fork_due(&mut self, first: bool) -> io::Result<Option<usize>> {
-        if self.kill_at.is_some() {
-            return Ok(None);
+    /// Ends the server: by SIGTERM, or by whoever has the manager at hand.
+    pub fn end(&mut self) {
+        if std::mem::replace(&mut self.ending, true) {
+            return;
         }
+        self.news.push_back(Happened::Ending);
+        self.listener.shut();
+        for worker in 0..self.slots.len() {
+            self.dismiss(worker);
+        }
+    }
+
+    fn children(&self) -> impl Iterator<Item = &Child> {
+        self.slots.iter().flat_map(|slot| slot.current.iter().chain(&slot.leaving))
+    }
+
+    /// Forks a worker whose time has come; in the child, its seat.
+    fn fork_due(&mut self) -> io::Result<Option<Seat>> {
+        let first = self.first;
         for worker in 0..self.slots.len() {
             let slot = &mut self.slots[worker];
             let now = Instant::now();
-            if slot.pid.is_some() || slot.due > now {
+            if self.ending || slot.current.is_some() || slot.due > now {
                 continue;
             }
+            let [even, odd] = seats(&self.plan, worker);
+            let Some(seat) = [even, odd].into_iter().find(|seat| self.exchange.is_free(*seat)) else {
+                slot.due = now + HELD_PAUSE;
+                continue;
+            };
+            self.exchange.seat_next(seat);
             match fork() {
-                Ok(Fork::Child) => return Ok(Some(worker)),
+                Ok(Fork::Child) => return self.become_worker(worker, seat).map(Some),
                 Ok(Fork::Parent(pid)) => {
-                    slot.pid = Some(pid);
-                    slot.started = now;
+                    self.exchange.set_pid(seat, pid);
+                    slot.current = Some(Child { pid, seat, started: now, kill_at: None, outdated: false });
                     slot.used = true;
+                    self.exchange.ring_all();
                 }
                 Err(error) if first => {
-                    self.kill_rest();
+                    self.exchange.bury(seat);
+                    self.kill_all();
                     return Err(error);
                 }
                 Err(error) => {
+                    self.exchange.bury(seat);
                     tracing::error!("worker {worker} cannot be forked: {error}");
                     slot.due = now + PAUSE_MAX;
                 }
@@ -146,87 +242,203 @@ impl Manager {
         Ok(None)
     }
 
-    fn into_worker(self, worker: usize) -> io::Result<Seat> {
+    /// In the child: what the manager watches is not its own.
+    fn become_worker(&mut self, worker: usize, seat: usize) -> io::Result<Seat> {
         let successor = self.slots[worker].used;
-        let mut signals = self.signals;
+        let mut signals = self.signals.take().ok_or_else(|| io::Error::other("a worker forks no worker"))?;
         signals.release(&[Signal::Chld]);
         // The terminal's ^C goes to all processes: the master ends them in order.
-        signals.ignore(&[Signal::Int])?;
-        signals.end_orphan_after(self.max_wait);
-        Ok(Seat { worker, successor, signals })
+        signals.ignore(&[Signal::Int, Signal::Usr1, Signal::Usr2])?;
+        signals.end_orphan_after(self.plan.max_wait);
+        Ok(Seat { worker, seat, successor, signals })
     }
 
-    /// Waits for a signal, for the doorbell, or until something is due; did the doorbell ring?
-    fn wait(&self, master: &Doorbell) -> io::Result<bool> {
-        let due = self.slots.iter().filter(|slot| slot.pid.is_none()).map(|slot| slot.due).min();
-        let until = if self.kill_at.is_some() { self.kill_at } else { due };
-        let timeout = until.map(|at| at.saturating_duration_since(Instant::now()));
+    /// Waits for a signal, for the doorbell, or until something is due.
+    fn wait(&self) -> io::Result<()> {
+        let due = self.slots.iter().filter(|slot| slot.current.is_none() && !self.ending).map(|slot| slot.due);
+        let kills = self.children().filter_map(|child| child.kill_at);
+        let timeout = due.chain(kills).min().map(|at| at.saturating_duration_since(Instant::now()));
         let timeout = timeout.and_then(|time| Timespec::try_from(time).ok());
-        let mut waiting = [PollFd::new(&self.signals, PollFlags::IN), PollFd::new(master, PollFlags::IN)];
+        let mut waiting = vec![PollFd::new(self.exchange.manager(), PollFlags::IN)];
+        waiting.extend(self.signals.iter().map(|signals| PollFd::new(signals, PollFlags::IN)));
         match poll(&mut waiting, timeout.as_ref()) {
-            Ok(_) => Ok(!waiting[1].revents().is_empty()),
-            Err(Errno::INTR) => Ok(false),
+            Ok(_) | Err(Errno::INTR) => Ok(()),
             Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Takes note of signals and wishes.
+    fn hear(&mut self) {
+        self.exchange.manager().clear();
+        let mut reload = false;
+        let came: Vec<Signal> = self.signals.iter().flat_map(Signals::take).collect();
+        for signal in came {
+            match signal {
+                Signal::Term | Signal::Int => self.end(),
+                Signal::Usr1 => reload = true,
+                _ => {}
+            }
+        }
+        for wish in self.exchange.take_wishes() {
+            match wish {
+                Wish::Reload => reload = true,
+                Wish::ReloadTasks => {}
+                Wish::Leave => self.dismiss_wanted(),
+            }
+        }
+        if !self.plan.has_master && self.exchange.is_shutting_down() {
+            self.end();
+        }
+        if reload && !self.ending && !self.reloading {
+            self.reloading = true;
+            self.exchange.set_reloading(true);
+            self.news.push_back(Happened::ReloadBegins);
+            self.slots.iter_mut().filter_map(|slot| slot.current.as_mut()).for_each(|child| child.outdated = true);
+        }
+    }
+
+    /// A reload goes on: the next ones are asked to leave, or it is over.
+    fn end_reload(&mut self) {
+        if !self.reloading {
+            return;
+        }
+        let mut outdated = 0;
+        for worker in 0..self.slots.len() {
+            let slot = &self.slots[worker];
+            let vacant = slot.current.is_none() && slot.leaving.is_some();
+            let busy = vacant || slot.leaving.is_some() && !self.plan.reload_async;
+            if slot.current.is_some_and(|child| child.outdated) {
+                if outdated == 0 || self.plan.reload_async {
+                    self.dismiss(worker);
+                }
+                outdated += 1;
+            } else if busy {
+                outdated += 1;
+            }
+        }
+        if outdated == 0 || self.ending {
+            self.reloading = false;
+            self.exchange.set_reloading(false);
+            self.news.push_back(Happened::ReloadEnded);
+        }
+    }
+
+    /// Asks a worker to end.
+    fn dismiss(&mut self, worker: usize) {
+        let kill_at = Instant::now() + self.plan.max_wait + GRACE;
+        let Some(child) = &mut self.slots[worker].current else { return };
+        if child.kill_at.is_none() {
+            child.kill_at = Some(kill_at);
+            // Not yet waited for, so the pid is still its own; it may be dead.
+            let _ = kill(child.pid, Signal::Term);
+        }
+    }
+
+    fn dismiss_wanted(&mut self) {
+        for worker in 0..self.slots.len() {
+            let seat = self.slots[worker].current.map(|child| child.seat);
+            if seat.is_some_and(|seat| self.exchange.take_want_leave(seat)) {
+                self.dismiss(worker);
+            }
+        }
+    }
+
+    /// A worker that has said that it leaves makes room for its successor.
+    fn see_leaving(&mut self) {
+        let now = Instant::now();
+        for slot in &mut self.slots {
+            let Some(child) = slot.current else { continue };
+            let standing = self.exchange.occupant(child.seat).map(|occupant| occupant.standing);
+            if standing == Some(Standing::Leaving) && slot.leaving.is_none() {
+                let kill_at = child.kill_at.unwrap_or(now + self.plan.max_wait + GRACE);
+                slot.leaving = Some(Child { kill_at: Some(kill_at), ..child });
+                slot.current = None;
+                slot.due = now;
+                slot.deaths = 0;
+            }
         }
     }
 
     /// Takes note of the workers that ended.
     fn reap(&mut self) {
-        let ending = self.kill_at.is_some();
-        for (worker, slot) in self.slots.iter_mut().enumerate() {
-            let Some(pid) = slot.pid else { continue };
-            let ended = match wait(pid) {
-                Ok(None) => continue,
-                Ok(Some(ended)) => Some(ended),
-                // Somebody else in this process has waited for it.
-                Err(_) => None,
-            };
-            slot.pid = None;
-            self.table.detach(worker);
-            if ending {
-                continue;
+        for worker in 0..self.slots.len() {
+            if let Some((child, ended)) = take_ended(&mut self.slots[worker].leaving) {
+                self.bury(worker, child, ended);
             }
-            let now = Instant::now();
-            slot.deaths = if now - slot.started < AT_ONCE { slot.deaths + 1 } else { 0 };
+            if let Some((child, ended)) = take_ended(&mut self.slots[worker].current) {
+                self.bury(worker, child, ended);
+            }
+        }
+    }
+
+    fn bury(&mut self, worker: usize, child: Child, ended: Option<Ended>) {
+        self.exchange.bury(child.seat);
+        if self.plan.workers_own {
+            self.table.detach(child.seat);
+        }
+        self.exchange.ring_all();
+        self.note_death(worker, child, ended);
+    }
+
+    fn note_death(&mut self, worker: usize, child: Child, ended: Option<Ended>) {
+        let Child { pid, started, kill_at, .. } = child;
+        let failed = ended.filter(|ended| *ended != Ended::Exited(0));
+        self.news.extend(failed.map(|ended| Happened::Failed { worker, pid, ended }));
+        let slot = &mut self.slots[worker];
+        let now = Instant::now();
+        let mut next = String::new();
+        if !self.ending && slot.current.is_none() && slot.due <= now {
+            slot.deaths = if kill_at.is_none() && now - started < AT_ONCE { slot.deaths + 1 } else { 0 };
             let pause = match slot.deaths {
                 0 => Duration::ZERO,
                 deaths => PAUSE_MIN.saturating_mul(1 << (deaths - 1).min(16)).min(PAUSE_MAX),
             };
             slot.due = now + pause;
-            let next = format!("another starts in {} ms", pause.as_millis());
-            match ended {
-                Some(ended @ Ended::Exited(0)) => tracing::info!("worker {worker} (pid {pid}) {ended}, {next}"),
-                Some(ended) => tracing::error!("worker {worker} (pid {pid}) {ended}, {next}"),
-                None => tracing::error!("worker {worker} (pid {pid}) ended, somebody else waited for it, {next}"),
+            next = format!(", another starts in {} ms", pause.as_millis());
+        }
+        match (ended, failed) {
+            (_, Some(ended)) => tracing::error!("worker {worker} (pid {pid}) {ended}{next}"),
+            (None, _) => tracing::error!("worker {worker} (pid {pid}) ended, somebody else waited for it{next}"),
+            (Some(ended), _) if kill_at.is_none() => tracing::info!("worker {worker} (pid {pid}) {ended}{next}"),
+            _ => tracing::debug!("worker {worker} (pid {pid}) has left"),
+        }
+    }
+
+    /// Kills those whose time is over.
+    fn kill_late(&mut self) {
+        let now = Instant::now();
+        for (worker, slot) in self.slots.iter_mut().enumerate() {
+            for child in slot.current.iter_mut().chain(&mut slot.leaving) {
+                if child.kill_at.is_some_and(|at| at <= now) {
+                    tracing::error!("worker {worker} (pid {}) did not end in time and is killed", child.pid);
+                    let _ = kill(child.pid, Signal::Kill);
+                    child.kill_at = Some(now + PAUSE_MAX);
+                }
             }
         }
     }
 
-    /// Asks all workers to end.
-    fn end(&mut self) {
-        if self.kill_at.is_none() {
-            self.kill_at = Some(Instant::now() + self.max_wait + GRACE);
-            if let Some(listener) = &self.listener {
-                listener.shut();
-            }
-            self.signal_all(Signal::Term);
+    fn kill_all(&self) {
+        for child in self.children() {
+            // Not yet waited for: the pid is still its own.
+            let _ = kill(child.pid, Signal::Kill);
         }
     }
+}
 
-    fn kill_rest(&mut self) {
-        for (worker, slot) in self.slots.iter().enumerate() {
-            if let Some(pid) = slot.pid {
-                tracing::error!("worker {worker} (pid {pid}) did not end in time and is killed");
-            }
-        }
-        self.signal_all(Signal::Kill);
-        self.kill_at = Some(Instant::now() + PAUSE_MAX);
-    }
+/// The child, if it has ended, and how; unknown if somebody else in this process has waited for it.
+fn take_ended(place: &mut Option<Child>) -> Option<(Child, Option<Ended>)> {
+    let child = (*place)?;
+    let ended = match wait(child.pid) {
+        Ok(None) => return None,
+        Ok(Some(ended)) => Some(ended),
+        Err(_) => None,
+    };
+    *place = None;
+    Some((child, ended))
+}
 
-    fn signal_all(&self, signal: Signal) {
-        for pid in self.slots.iter().filter_map(|slot| slot.pid) {
-            // Not yet waited for, so the pid is still its own; it may be dead.
-            let _ = kill(pid, signal);
-        }
-    }
+/// The two seats of a worker.
+fn seats(plan: &Plan, worker: usize) -> [usize; 2] {
+    [plan.first_seat + worker, plan.first_seat + plan.workers + worker]
 }

@@ -1,6 +1,6 @@
 //! The options of a server by name: one row each for its names, bounds, default, meaning and effect.
 
-use crate::config::Config;
+use crate::config::{Config, DispatchMode};
 use std::fmt;
 use std::time::Duration;
 use wirewool_proto::websocket::extension::Compression;
@@ -126,7 +126,7 @@ pub const OPTIONS: &[OptionRow] = &[
     OptionRow {
         names: &["worker_num"],
         wanted: "0 to 1000",
-        default: "1",
+        default: "1; in mode SWOOLE_PROCESS one for each processor",
         meaning: "Workers; 0 is one for each processor.",
         set: |config, value| {
             let workers = match whole(value, 0, 1000) {
@@ -137,6 +137,64 @@ pub const OPTIONS: &[OptionRow] = &[
             config.workers = workers;
             true
         },
+    },
+    OptionRow {
+        names: &["reactor_num"],
+        wanted: "1 to 64",
+        default: "one for each processor, at most 8",
+        meaning: "Reactors: threads of the master that have the connections, in mode SWOOLE_PROCESS.",
+        set: |config, value| put(&mut config.reactors, whole(value, 1, 64).map(|n| n as usize)),
+    },
+    OptionRow {
+        names: &["dispatch_mode"],
+        wanted: "1 to 5",
+        default: "2",
+        meaning: "Which worker gets an event, in mode SWOOLE_PROCESS: 1 one after the other, 2 by the fd, 3 the one with the least to do, 4 by the peer's address, 5 by the uid given to `bind()`. In 1 and 3 that holds for messages and requests; what connects and closes goes by the fd, and the order is not guaranteed.",
+        set: |config, value| {
+            const MODES: [DispatchMode; 5] = [
+                DispatchMode::Round,
+                DispatchMode::Fixed,
+                DispatchMode::Idle,
+                DispatchMode::Address,
+                DispatchMode::User,
+            ];
+            put(&mut config.dispatch, whole(value, 1, 5).map(|n| MODES[n as usize - 1]))
+        },
+    },
+    OptionRow {
+        names: &["max_request"],
+        wanted: "0 to 1000000000",
+        default: "0",
+        meaning: "A worker is replaced after so many messages and requests; 0 is never.",
+        set: |config, value| put(&mut config.max_request, whole(value, 0, 1_000_000_000).map(|n| n as u64)),
+    },
+    OptionRow {
+        names: &["max_request_grace"],
+        wanted: "0 to 1000000000",
+        default: "half of max_request, if that is more than 10",
+        meaning: "Up to so many more, by chance: workers are not all replaced at once.",
+        set: |config, value| put(&mut config.max_request_grace, whole(value, 0, 1_000_000_000).map(|n| Some(n as u64))),
+    },
+    OptionRow {
+        names: &["reload_async"],
+        wanted: "true or false",
+        default: "true",
+        meaning: "A reload replaces all workers at once, otherwise one after the other.",
+        set: |config, value| put(&mut config.reload_async, truth(value)),
+    },
+    OptionRow {
+        names: &["buffer_high_watermark"],
+        wanted: "1 to 4G",
+        default: "four fifths of socket_buffer_size",
+        meaning: "When more than that is stuck on its way to a connection, `bufferFull` is called.",
+        set: |config, value| put(&mut config.buffer_high_watermark, size(value, 1).map(Some)),
+    },
+    OptionRow {
+        names: &["buffer_low_watermark"],
+        wanted: "0 to 4G",
+        default: "0",
+        meaning: "When no more than that is stuck any more, `bufferEmpty` is called.",
+        set: |config, value| put(&mut config.buffer_low_watermark, size(value, 0)),
     },
     OptionRow {
         names: &["max_connection", "max_conn"],
@@ -294,15 +352,15 @@ pub const OPTIONS: &[OptionRow] = &[
 /// Options that scripts may set but that nothing here obeys yet.
 #[rustfmt::skip]
 pub const NOT_BUILT: &[&str] = &[
-    "reactor_num", "single_thread", "open_tcp_keepalive", "tcp_keepidle", "tcp_keepinterval", "tcp_keepcount",
+    "single_thread", "open_tcp_keepalive", "tcp_keepidle", "tcp_keepinterval", "tcp_keepcount",
     "tcp_user_timeout", "tcp_defer_accept", "tcp_fastopen", "enable_reuse_port", "enable_delay_receive",
-    "input_buffer_size", "buffer_input_size", "buffer_high_watermark", "buffer_low_watermark", "max_idle_time",
+    "input_buffer_size", "buffer_input_size", "max_idle_time",
     "send_timeout", "send_yield", "discard_timeout_request", "enable_unsafe_event", "max_queued_bytes",
-    "start_session_id", "kernel_socket_recv_buffer_size", "kernel_socket_send_buffer_size", "max_request",
-    "max_request_grace", "task_worker_num", "task_ipc_mode", "task_max_request", "task_max_request_grace",
+    "start_session_id", "kernel_socket_recv_buffer_size", "kernel_socket_send_buffer_size",
+    "task_worker_num", "task_ipc_mode", "task_max_request", "task_max_request_grace",
     "task_tmpdir", "task_enable_coroutine", "task_use_object", "task_object", "event_object", "message_queue_key",
-    "dispatch_mode", "dispatch_func", "daemonize", "pid_file", "user", "group", "chroot", "open_cpu_affinity",
-    "cpu_affinity_ignore", "reload_async", "enable_coroutine", "max_coroutine", "max_coro_num", "hook_flags",
+    "dispatch_func", "daemonize", "pid_file", "user", "group", "chroot", "open_cpu_affinity",
+    "cpu_affinity_ignore", "enable_coroutine", "max_coroutine", "max_coro_num", "hook_flags",
     "stack_size", "c_stack_size", "enable_preemptive_scheduler", "enable_deadlock_check", "name_resolver",
     "dns_cache_expire", "dns_cache_capacity", "max_concurrency", "worker_max_concurrency", "bootstrap",
     "init_arguments", "open_eof_check", "open_eof_split", "package_eof", "open_length_check", "package_length_type",

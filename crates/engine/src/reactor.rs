@@ -17,7 +17,7 @@ use wirewool_hub::hub::{Hub, Target};
 use wirewool_hub::settings::Settings;
 use wirewool_hub::time::Moment;
 use wirewool_hub::wire::Wire;
-use wirewool_ipc::doorbell::Doorbell;
+use wirewool_ipc::exchange::Exchange;
 use wirewool_proto::websocket::close::CloseCode;
 
 use crate::config::Config;
@@ -67,8 +67,8 @@ pub struct Reactor {
     hub: Hub,
     sockets: Sockets,
     acceptor: Acceptor,
-    doorbells: Arc<[Doorbell]>,
-    worker: usize,
+    exchange: Arc<Exchange>,
+    seat: usize,
     store: Vec<u8>,
     skew: usize,
     ready: Vec<Ready>,
@@ -77,7 +77,7 @@ pub struct Reactor {
 }
 
 impl Reactor {
-    /// The loop of worker number `worker`, which accepts from `listener`.
+    /// The loop of whoever sits in `seat`, which will accept from `listener`.
     ///
     /// # Errors
     /// Those of epoll.
@@ -86,28 +86,35 @@ impl Reactor {
         settings: Settings,
         listener: &Listener,
         table: Arc<Table>,
-        doorbells: Arc<[Doorbell]>,
-        worker: usize,
+        exchange: Arc<Exchange>,
+        seat: usize,
     ) -> io::Result<Reactor> {
-        let sockets = Sockets::new(table.clone())?;
-        sockets.poller.add(&doorbells[worker], DOORBELL, Flags::IN)?;
+        let sockets = Sockets::new(table.clone(), seat)?;
+        sockets.poller.add(exchange.doorbell(seat), DOORBELL, Flags::IN)?;
         let max_connection = config.max_connection;
-        let acceptor = Acceptor::new(listener.socket(), LISTENER, table, doorbells.clone(), worker, max_connection);
-        acceptor.begin(&sockets.poller)?;
+        let acceptor = Acceptor::new(listener.socket(), LISTENER, table, exchange.clone(), seat, max_connection);
         let store = vec![0; BUFFER_BYTES + 128];
         let skew = store.as_ptr().align_offset(64) + BUFFER_SKEW;
         Ok(Reactor {
             hub: Hub::new(settings),
             sockets,
             acceptor,
-            doorbells,
-            worker,
+            exchange,
+            seat,
             store,
             skew,
             ready: Vec::new(),
             cursor: 0,
             now: Moment(0),
         })
+    }
+
+    /// From now on connections are accepted.
+    ///
+    /// # Errors
+    /// Those of epoll.
+    pub fn start_accepting(&mut self) -> io::Result<()> {
+        self.acceptor.begin(&self.sockets.poller)
     }
 
     /// Waits for signals as well.
@@ -128,6 +135,7 @@ impl Reactor {
             deadline.map(|at| Duration::from_millis(at.0.saturating_sub(Moment::from_micros(self.sockets.micros()).0)));
         let timeout = [until, limit].into_iter().flatten().min();
         self.cursor = 0;
+        self.sockets.count();
         self.sockets.poller.wait(&mut self.ready, timeout)?;
         self.now = Moment::from_micros(self.sockets.micros());
         self.sockets.begin(self.now);
@@ -150,7 +158,7 @@ impl Reactor {
             SIGNALS => return Served::Signalled,
             LISTENER => self.accept(handler),
             DOORBELL => {
-                self.doorbells[self.worker].clear();
+                self.exchange.doorbell(self.seat).clear();
                 // Most rings are for something else, and looking costs a system call.
                 if self.acceptor.take_hand_over() && self.accept(handler) == Verdict::Stop {
                     return Served::Stop;
@@ -164,14 +172,15 @@ impl Reactor {
 
     fn accept(&mut self, handler: &mut dyn Handler) -> Verdict {
         for _ in 0..ACCEPTS_PER_TURN {
-            let (number, socket) = match self.acceptor.accept(self.now, self.sockets.now_ms, &self.sockets.poller) {
-                Accepted::Connection(number, socket) => (number, socket),
+            let (number, row, socket) = match self.acceptor.accept(self.now, self.sockets.now_ms, &self.sockets.poller)
+            {
+                Accepted::Connection(number, row, socket) => (number, row, socket),
                 Accepted::Again => continue,
                 Accepted::Nothing => break,
             };
             let Some(fd) = Fd::new(number) else { continue };
             let place = self.hub.open(fd);
-            let verdict = match self.sockets.insert(place, socket) {
+            let verdict = match self.sockets.insert(place, socket, row) {
                 Ok(()) => self.hub.announce(place, &mut self.sockets, handler),
                 Err(error) => {
                     tracing::error!("connection {fd} is dropped: {error}");
@@ -195,6 +204,11 @@ impl Reactor {
         }
         if !flags.intersects(Flags::IN | Flags::HUP | Flags::ERR) {
             return Verdict::Handled;
+        }
+        if let Some(fd) = self.hub.fd(place)
+            && !handler.takes(fd, place)
+        {
+            self.hub.stall(place, true, &mut self.sockets);
         }
         let mut budget = TURN_BYTES_MAX;
         loop {
@@ -264,6 +278,30 @@ impl Reactor {
         self.hub.outlet(&mut self.sockets, more).apply(fd, command)
     }
 
+    /// As [`Reactor::apply`], for a command that was accepted elsewhere: what is owed already is no reason to refuse it.
+    ///
+    /// # Errors
+    /// Why it had no effect.
+    pub fn apply_promised(&mut self, fd: Fd, command: Command<'_>) -> Result<(), Refused> {
+        self.hub.outlet_for_promised(&mut self.sockets, true).apply(fd, command)
+    }
+
+    /// A connection is read from again, once its handler has caught up.
+    pub fn unstall(&mut self, place: Place) {
+        self.hub.stall(place, false, &mut self.sockets);
+    }
+
+    /// The handler that was asked something about a connection is dead: it is answered in its stead.
+    pub fn abandon(&mut self, fd: Fd) {
+        self.hub.abandon(fd, &mut self.sockets);
+    }
+
+    /// Is there such a connection in this loop?
+    #[inline]
+    pub fn has(&self, fd: Fd) -> bool {
+        self.hub.has(fd)
+    }
+
     /// Sends what waits for the end of its batch, if it waits too long.
     pub fn flush_if_late(&mut self) {
         self.hub.flush_if_late(&mut self.sockets);
@@ -293,10 +331,5 @@ impl Reactor {
     /// What is known of a connection.
     pub fn info(&self, fd: Fd) -> Option<Info> {
         self.hub.info(fd)
-    }
-
-    /// The first connection from a row on, and the row behind it.
-    pub fn next_connection(&self, row: u32) -> Option<(Fd, u32)> {
-        self.hub.next_connection(row)
     }
 }

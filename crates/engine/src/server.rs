@@ -1,26 +1,29 @@
 //! The front door for Rust: build a server, start it, and reach its connections from anywhere.
 
-use crate::config::{Config, ConfigError, Mode};
+use crate::config::{Config, ConfigError, DispatchMode, Mode};
 use crate::dispatch::{self, Handlers};
 use crate::frame::{Acceptance, Frame, Message, Outcome, Request};
-use crate::link::{Errand, Inbox};
+use crate::link::{Errand, Inbox, Room};
 use crate::listener::{BindError, Listener};
-use crate::{base, thread};
+use crate::remote::{self, Limits};
+use crate::station::Way;
+use crate::{base, process, thread};
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use wirewool_hub::command::{Command, Push, Refused};
 use wirewool_hub::event::Status;
 use wirewool_hub::fd::Fd;
-use wirewool_ipc::doorbell::Doorbell;
+use wirewool_ipc::exchange::{Exchange, Wish};
 use wirewool_ipc::table::Table;
+use wirewool_ipc::table::facts::Facts;
 use wirewool_ipc::table::word::Connection;
 use wirewool_proto::http::response::Response;
 use wirewool_proto::websocket::close::CloseCode;
 use wirewool_proto::websocket::extension::Compression;
-use wirewool_proto::websocket::frame::{CONTROL_BYTES_MAX, Opcode};
+use wirewool_proto::websocket::frame::Opcode;
 use wirewool_proto::websocket::message::{Kind, Payload};
 
 /// Why a server did not start, or ended early.
@@ -36,12 +39,15 @@ pub enum StartError {
     #[error(transparent)]
     Bind(#[from] BindError),
     /// Workers are forked, and a fork takes only the thread that calls it along.
-    #[error("Mode::Base forks its workers, but this process has {0} other threads: start it before them")]
+    #[error("the workers are forked, but this process has {0} other threads: start it before them")]
     Threads(usize),
     /// The server has ended, but so many worker threads are stuck in a handler: they are left behind, and their
     /// connections open.
     #[error("{0} workers are still busy in a handler and are left behind")]
     Busy(usize),
+    /// The manager or a reactor ended by itself, and the server with it. The log says how.
+    #[error("a part of the server ended by itself, and the server with it: see the log")]
+    Failed,
     /// The operating system refused something.
     #[error("{what}: {source}")]
     Io {
@@ -66,48 +72,23 @@ impl<T> Attempt<T> for io::Result<T> {
 /// What all handles of one server share.
 pub(crate) struct Shared {
     pub(crate) table: Arc<Table>,
-    pub(crate) doorbells: Arc<[Doorbell]>,
+    pub(crate) exchange: Arc<Exchange>,
+    /// What other threads leave for a loop of this process: one for each of its loops.
     pub(crate) inboxes: Vec<Inbox>,
+    /// This process's way to connections that other processes have, if it is a worker among others.
+    pub(crate) way: OnceLock<Way>,
     pub(crate) stopping: AtomicBool,
     /// `start` has returned, whoever is left behind.
     pub(crate) ended: AtomicBool,
-    /// Wakes whoever waits in `start`: the thread, or the manager of the forked workers.
-    pub(crate) master: Doorbell,
     pub(crate) mode: Mode,
-    /// The longest message, and what may be owed to one connection.
-    pub(crate) push_bytes_max: usize,
-    pub(crate) outbox_bytes_max: usize,
-}
-
-impl Shared {
-    /// What the hub would refuse whatever the connection's state: the caller is told, instead of the log later.
-    fn check_size(&self, command: &Command<'_>) -> Result<(), Refused> {
-        let len = match command {
-            Command::Push(Push { opcode, payload, .. }) => {
-                let len = payload.bytes().len();
-                if opcode.is_control() && len > CONTROL_BYTES_MAX {
-                    return Err(Refused::ControlTooLong(len));
-                }
-                len
-            }
-            Command::Send(bytes) => bytes.len(),
-            _ => return Ok(()),
-        };
-        if len > self.push_bytes_max {
-            return Err(Refused::TooLarge { len, limit: self.push_bytes_max });
-        }
-        if len > self.outbox_bytes_max {
-            return Err(Refused::OutboxFull { owed: 0, limit: self.outbox_bytes_max });
-        }
-        Ok(())
-    }
+    pub(crate) limits: Limits,
 }
 
 /// A running server, seen from a handler or from any thread of its process.
 ///
-/// Cheap to clone. In [`Mode::Base`] it reaches the connections of its own worker process, in [`Mode::Thread`] all of
-/// them. From outside a handler a command is left for the worker that owns the connection: then `Ok` means that it
-/// will be carried out, if the connection is still there.
+/// Cheap to clone. It reaches all connections of the server, from each of its workers and in each mode. Unless the
+/// connection is the handler's own loop's, a command is left for whoever has it: then `Ok` means that it will be
+/// carried out, if the connection is still there.
 #[derive(Clone)]
 pub struct Server {
     pub(crate) shared: Arc<Shared>,
@@ -186,22 +167,41 @@ impl Server {
         self.connection(fd).is_some_and(is_established)
     }
 
-    /// The WebSockets that can be reached from here, in no particular order. It is a snapshot: some may be gone already.
+    /// All WebSockets, in the order of their fds. It is a snapshot: some may be gone already.
     pub fn connections(&self) -> Vec<Fd> {
-        let reachable = |worker| self.shared.mode == Mode::Thread || dispatch::own_worker() == Some(worker);
         let all = self.shared.table.all().filter(|_| !self.has_ended());
-        let open = all.filter(|(_, connection)| is_established(*connection) && reachable(connection.owner));
-        open.filter_map(|(fd, _)| Fd::new(fd)).collect()
+        all.filter(|(_, connection)| is_established(*connection)).filter_map(|(fd, _)| Fd::new(fd)).collect()
+    }
+
+    /// What is known of a connection, in whichever worker it is.
+    pub fn info(&self, fd: Fd) -> Option<Facts> {
+        self.shared.table.facts(fd.get()).filter(|_| !self.has_ended())
+    }
+
+    /// Binds a connection to a user, once: [`DispatchMode::User`](crate::config::DispatchMode::User) sends its events
+    /// to the worker that has the user's other connections. False if it is bound already, or there is no such
+    /// connection, or `uid` is 0.
+    pub fn bind_user(&self, fd: Fd, uid: u32) -> bool {
+        !self.has_ended() && self.shared.table.bind(fd.get(), uid)
     }
 
     /// The server ends: no new connections, the others are closed with 1001.
     pub fn shutdown(&self) {
         self.shared.stopping.store(true, SeqCst);
         // Shared across the forks: it reaches the manager from any worker, and nobody else should it be dead.
-        self.shared.master.ring();
-        for doorbell in self.shared.doorbells.iter() {
-            doorbell.ring();
+        self.shared.exchange.shut_down();
+        if self.shared.mode == Mode::Thread {
+            self.shared.exchange.ring_all();
         }
+    }
+
+    /// Replaces all workers by new ones. False if that is under way already, or workers are threads.
+    pub fn reload(&self) -> bool {
+        let can = self.shared.mode != Mode::Thread && !self.has_ended() && !self.shared.exchange.is_reloading();
+        if can {
+            self.shared.exchange.wish(Wish::Reload);
+        }
+        can
     }
 
     fn has_ended(&self) -> bool {
@@ -222,26 +222,31 @@ impl Server {
         }
     }
 
+    /// Leaves a command for the loop that has the connection.
     fn leave(&self, fd: Fd, command: Command<'_>) -> Result<(), Refused> {
         let connection = self.connection(fd).ok_or(Refused::Unknown)?;
-        let owner = connection.owner;
-        if self.shared.mode == Mode::Base && dispatch::own_worker() != Some(owner) {
-            return Err(Refused::Unknown);
-        }
-        if !is_established(connection) && matches!(command, Command::Push(_) | Command::Disconnect { .. }) {
-            return Err(Refused::NotWebSocket);
-        }
-        self.shared.check_size(&command)?;
+        let inbox = match (self.shared.mode, dispatch::own_seat()) {
+            (Mode::Thread, _) => self.shared.inboxes.get(connection.owner),
+            (Mode::Base, Some(own)) if own == connection.owner => self.shared.inboxes.first(),
+            _ => None,
+        };
+        let Some(inbox) = inbox else {
+            let way = self.shared.way.get().ok_or(Refused::Unknown)?;
+            return way.apply(fd, command, false);
+        };
+        remote::check_state(connection, &command)?;
+        let len = self.shared.limits.check(&command)?;
+        let owed = self.shared.table.owed_bytes(fd.get()).unwrap_or(0);
         let errand = Errand::from_command(command).ok_or(Refused::NotWaiting)?;
-        self.shared.inboxes[owner].leave(fd, errand)?;
-        self.shared.doorbells[owner].ring();
+        inbox.leave(fd, errand, Room { owed, len, limit: self.shared.limits.outbox_bytes_max })?;
+        self.shared.exchange.doorbell(connection.owner).ring();
         Ok(())
     }
 }
 
-/// Was it upgraded, however far its end has come?
+/// Is it a WebSocket that no side has ended?
 fn is_established(connection: Connection) -> bool {
-    connection.status >= Status::Active as u8
+    connection.status == Status::Active as u8
 }
 
 /// A server before its start.
@@ -314,6 +319,34 @@ impl Builder {
     #[must_use]
     pub fn mode(mut self, mode: Mode) -> Builder {
         self.config.mode = mode;
+        self
+    }
+
+    /// How many reactors, in [`Mode::Process`]; one for each processor by default, at most 8.
+    #[must_use]
+    pub fn reactors(mut self, reactors: usize) -> Builder {
+        self.config.reactors = reactors;
+        self
+    }
+
+    /// Which worker gets an event, in [`Mode::Process`]; all of a connection the same by default.
+    #[must_use]
+    pub fn dispatch(mut self, mode: DispatchMode) -> Builder {
+        self.config.dispatch = mode;
+        self
+    }
+
+    /// The size of each ring between two processes, in bytes; 256 KiB by default.
+    #[must_use]
+    pub fn ring_bytes(mut self, bytes: usize) -> Builder {
+        self.config.ring_bytes = bytes;
+        self
+    }
+
+    /// A worker process is replaced after so many messages and requests; never by default.
+    #[must_use]
+    pub fn max_request(mut self, requests: u64) -> Builder {
+        self.config.max_request = requests;
         self
     }
 
@@ -411,7 +444,7 @@ impl Builder {
 
     /// Serves until the server is told to end by SIGTERM, SIGINT or [`Server::shutdown`].
     ///
-    /// In [`Mode::Base`] only the process that called it returns from here; its workers exit.
+    /// In [`Mode::Base`] and [`Mode::Process`] only the process that called it returns from here; its workers exit.
     ///
     /// # Errors
     /// What cannot be started, and why. Nothing is left running then, except with [`StartError::Busy`].
@@ -421,7 +454,7 @@ impl Builder {
 
     /// As [`Builder::start`]; `started` gets a handle before the first connection is accepted.
     ///
-    /// In [`Mode::Base`] it is called in each worker process.
+    /// In [`Mode::Base`] and [`Mode::Process`] it is called in each worker process.
     ///
     /// # Errors
     /// As [`Builder::start`].
@@ -435,18 +468,23 @@ impl Builder {
         let descriptors =
             wirewool_ipc::process::raise_descriptor_limit().attempt("cannot read the descriptor limit")?;
         config.max_connection = config.max_connection.min(usize::try_from(descriptors).unwrap_or(usize::MAX));
-        let table = Table::new(config.workers, config.max_connection).attempt("cannot map the connection table")?;
-        let doorbells = (0..config.workers).map(|_| Doorbell::new()).collect::<io::Result<Vec<_>>>();
+        // Where workers are processes, each has a second seat for its successor.
+        let (seats, owners, ring_bytes) = match config.mode {
+            Mode::Thread => (config.workers, config.workers, 0),
+            Mode::Base => (2 * config.workers, 2 * config.workers, config.ring_bytes),
+            Mode::Process => (config.reactors + 2 * config.workers, config.reactors, config.ring_bytes),
+        };
+        let table = Table::new(owners, config.max_connection).attempt("cannot map the connection table")?;
+        let exchange = Exchange::new(seats, ring_bytes).attempt("cannot map the rings between processes")?;
         let shared = Shared {
             table: Arc::new(table),
-            doorbells: doorbells.attempt("cannot make a doorbell")?.into(),
+            exchange: Arc::new(exchange),
             inboxes: (0..config.workers).map(|_| Inbox::new(config.outbox_bytes_max)).collect(),
+            way: OnceLock::new(),
             stopping: AtomicBool::new(false),
             ended: AtomicBool::new(false),
-            master: Doorbell::new().attempt("cannot make a doorbell")?,
             mode: config.mode,
-            push_bytes_max: config.push_bytes_max,
-            outbox_bytes_max: config.outbox_bytes_max,
+            limits: Limits { push_bytes_max: config.push_bytes_max, outbox_bytes_max: config.outbox_bytes_max },
         };
         let server = Server { shared: Arc::new(shared) };
         listener.listen(config.backlog, config.tcp_nodelay).attempt("cannot listen")?;
@@ -455,6 +493,7 @@ impl Builder {
         }
         match config.mode {
             Mode::Base => base::start(&server, &config, &listener, &Arc::new(handlers), &started),
+            Mode::Process => process::start(&server, &config, &listener, &Arc::new(handlers), &started),
             Mode::Thread => thread::start(&server, &config, &listener, &Arc::new(handlers), &started),
         }
     }

@@ -11,7 +11,7 @@ use wirewool_hub::event::Status;
 use wirewool_hub::fd::{Fd, Place};
 use wirewool_hub::time::Moment;
 use wirewool_hub::wire::{Interest, Sent, Wire};
-use wirewool_ipc::table::Table;
+use wirewool_ipc::table::{Row, Table};
 
 /// What a read brought.
 #[derive(Debug, Clone, Copy)]
@@ -23,28 +23,42 @@ pub(crate) enum Received {
     Broken,
 }
 
+#[derive(Debug)]
+struct Socket {
+    fd: Option<OwnedFd>,
+    /// Its row in the table, until the fd is released: then the row may be somebody else's.
+    row: Option<Row>,
+}
+
 /// The sockets of one loop, by the rows of its hub.
 pub(crate) struct Sockets {
     pub(crate) poller: Poller,
-    rows: Vec<Option<OwnedFd>>,
+    rows: Vec<Socket>,
     table: Arc<Table>,
+    owner: usize,
     began: Instant,
     began_ms: u64,
     /// The time of day when the pass began, in milliseconds since 1970.
     pub(crate) now_ms: u64,
+    /// Bytes that are not counted in the table yet.
+    received_bytes: u64,
+    sent_bytes: u64,
 }
 
 impl Sockets {
-    pub(crate) fn new(table: Arc<Table>) -> io::Result<Sockets> {
+    pub(crate) fn new(table: Arc<Table>, owner: usize) -> io::Result<Sockets> {
         let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let began_ms = since_1970.as_millis() as u64;
         Ok(Sockets {
             poller: Poller::new()?,
             rows: Vec::new(),
             table,
+            owner,
             began: Instant::now(),
             began_ms,
             now_ms: began_ms,
+            received_bytes: 0,
+            sent_bytes: 0,
         })
     }
 
@@ -53,22 +67,34 @@ impl Sockets {
         self.now_ms = self.began_ms + now.0;
     }
 
+    /// The pass is over: what went in and out is counted.
+    pub(crate) fn count(&mut self) {
+        self.table.count_received(self.owner, std::mem::take(&mut self.received_bytes));
+        self.table.count_sent(self.owner, std::mem::take(&mut self.sent_bytes));
+    }
+
     /// Puts a socket into its place and waits for what it sends.
-    pub(crate) fn insert(&mut self, place: Place, fd: OwnedFd) -> io::Result<()> {
+    pub(crate) fn insert(&mut self, place: Place, fd: OwnedFd, row: Row) -> io::Result<()> {
         if self.rows.len() <= place.index() {
-            self.rows.resize_with(place.index() + 1, || None);
+            self.rows.resize_with(place.index() + 1, || Socket { fd: None, row: None });
         }
         let added = self.poller.add(&fd, place.pack(), Flags::IN);
-        self.rows[place.index()] = Some(fd);
+        self.rows[place.index()] = Socket { fd: Some(fd), row: Some(row) };
         added
     }
 
     #[inline]
-    pub(crate) fn receive(&self, place: Place, into: &mut [u8]) -> Received {
+    pub(crate) fn receive(&mut self, place: Place, into: &mut [u8]) -> Received {
         let Some(fd) = self.fd(place) else { return Received::Broken };
         match net::recv(fd, into, RecvFlags::empty()) {
             Ok((0, _)) => Received::EndOfStream,
-            Ok((n, _)) => Received::Bytes(n),
+            Ok((n, _)) => {
+                self.received_bytes += n as u64;
+                if let Some(row) = self.rows[place.index()].row {
+                    self.table.received(row, self.now_ms);
+                }
+                Received::Bytes(n)
+            }
             Err(Errno::AGAIN | Errno::INTR) => Received::Blocked,
             Err(_) => Received::Broken,
         }
@@ -76,37 +102,44 @@ impl Sockets {
 
     #[inline]
     fn fd(&self, place: Place) -> Option<&OwnedFd> {
-        self.rows.get(place.index())?.as_ref()
+        self.rows.get(place.index())?.fd.as_ref()
     }
-}
 
-/// What a send came to: its length, nothing when it would block, or the end.
-#[inline]
-fn sent(result: rustix::io::Result<usize>) -> Option<Sent> {
-    match result {
-        Ok(n) => Some(Sent::Bytes(n)),
-        Err(Errno::AGAIN) => Some(Sent::Bytes(0)),
-        Err(Errno::INTR) => None,
-        Err(_) => Some(Sent::Broken),
+    /// What a send came to: its length, nothing when it would block, or the end. None: once more.
+    #[inline]
+    fn sent(&mut self, place: Place, result: rustix::io::Result<usize>) -> Option<Sent> {
+        match result {
+            Ok(n) => {
+                self.sent_bytes += n as u64;
+                if let Some(row) = self.rows[place.index()].row {
+                    self.table.sent(row, self.now_ms);
+                }
+                Some(Sent::Bytes(n))
+            }
+            Err(Errno::AGAIN) => Some(Sent::Bytes(0)),
+            Err(Errno::INTR) => None,
+            Err(_) => Some(Sent::Broken),
+        }
     }
 }
 
 impl Wire for Sockets {
     #[inline]
     fn send(&mut self, place: Place, bytes: &[u8]) -> Sent {
-        let Some(fd) = self.fd(place) else { return Sent::Broken };
         loop {
-            if let Some(sent) = sent(net::send(fd, bytes, SendFlags::NOSIGNAL)) {
+            let Some(fd) = self.fd(place) else { return Sent::Broken };
+            let result = net::send(fd, bytes, SendFlags::NOSIGNAL);
+            if let Some(sent) = self.sent(place, result) {
                 return sent;
             }
         }
     }
 
     fn send_gathered(&mut self, place: Place, parts: &[IoSlice<'_>]) -> Sent {
-        let Some(fd) = self.fd(place) else { return Sent::Broken };
         loop {
+            let Some(fd) = self.fd(place) else { return Sent::Broken };
             let result = net::sendmsg(fd, parts, &mut SendAncillaryBuffer::default(), SendFlags::NOSIGNAL);
-            if let Some(sent) = sent(result) {
+            if let Some(sent) = self.sent(place, result) {
                 return sent;
             }
         }
@@ -131,7 +164,7 @@ impl Wire for Sockets {
     }
 
     fn close(&mut self, place: Place) {
-        let Some(fd) = self.rows.get_mut(place.index()).and_then(Option::take) else { return };
+        let Some(fd) = self.rows.get_mut(place.index()).and_then(|socket| socket.fd.take()) else { return };
         // A child that a script forked may hold a copy: closing ours would then neither tell the peer nor take the
         // socket out of the epoll set, which would report its end under a stale token for ever. Two calls of some
         // 0.3 µs, once a connection.
@@ -139,12 +172,25 @@ impl Wire for Sockets {
         let _ = self.poller.remove(&fd);
     }
 
-    fn established(&mut self, fd: Fd) {
-        self.table.set_status(fd.get(), Status::Active as u8);
+    fn status(&mut self, fd: Fd, status: Status) {
+        self.table.set_status(fd.get(), status as u8);
     }
 
-    fn released(&mut self, fd: Fd) {
+    fn closing(&mut self, fd: Fd) {
+        self.table.begin_closing(fd.get());
+    }
+
+    fn released(&mut self, place: Place, fd: Fd) {
+        if let Some(socket) = self.rows.get_mut(place.index()) {
+            socket.row = None;
+        }
         self.table.release(fd.get());
+    }
+
+    fn owes(&mut self, place: Place, bytes: usize) {
+        if let Some(row) = self.rows.get(place.index()).and_then(|socket| socket.row) {
+            self.table.owes(row, bytes);
+        }
     }
 
     fn time_of_day(&self) -> SystemTime {
@@ -159,27 +205,66 @@ impl Wire for Sockets {
 
 #[cfg(test)]
 mod tests {
-    use super::Sockets;
+    use super::{Received, Sockets};
+    use rustix::fd::OwnedFd;
     use rustix::io::dup;
-    use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, recv, socketpair};
+    use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, send, socketpair};
     use std::sync::Arc;
     use std::time::Duration;
-    use wirewool_hub::fd::Place;
-    use wirewool_hub::wire::Wire;
+    use wirewool_hub::fd::{Fd, Place};
+    use wirewool_hub::time::Moment;
+    use wirewool_hub::wire::{Sent, Wire};
     use wirewool_ipc::table::Table;
+
+    /// Sockets with one connection, number 1, and its peer.
+    fn sockets(table: &Arc<Table>) -> (Sockets, OwnedFd, OwnedFd) {
+        let mut sockets = Sockets::new(table.clone(), 0).unwrap();
+        let (ours, peer) = socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::NONBLOCK, None).unwrap();
+        let copy = dup(&ours).unwrap();
+        let (_, row) = table.claim(0, None, -1, 0).unwrap();
+        sockets.insert(Place::unpack(0), ours, row).unwrap();
+        (sockets, peer, copy)
+    }
 
     #[test]
     fn a_closed_socket_is_silent_and_its_peer_is_told_though_somebody_has_a_copy() {
-        let mut sockets = Sockets::new(Arc::new(Table::new(1, 1).unwrap())).unwrap();
-        let (ours, peer) = socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::NONBLOCK, None).unwrap();
-        let _copy = dup(&ours).unwrap();
-        let place = Place::unpack(0);
-        sockets.insert(place, ours).unwrap();
-        sockets.close(place);
+        let table = Arc::new(Table::new(1, 1).unwrap());
+        let (mut sockets, peer, _copy) = sockets(&table);
+        sockets.close(Place::unpack(0));
         assert_eq!(recv(&peer, &mut [0; 1], RecvFlags::empty()).map(|(n, _)| n), Ok(0));
         drop(peer);
         let mut ready = Vec::new();
         sockets.poller.wait(&mut ready, Some(Duration::ZERO)).unwrap();
         assert!(ready.is_empty());
+    }
+
+    #[test]
+    fn the_table_hears_of_all_that_goes_in_and_out_until_the_fd_is_released() {
+        let table = Arc::new(Table::new(1, 1).unwrap());
+        let (mut sockets, peer, _copy) = sockets(&table);
+        let place = Place::unpack(0);
+        let began_ms = sockets.now_ms;
+        let times = || table.facts(1).map(|facts| (facts.received_at_ms, facts.sent_at_ms, facts.owed_bytes));
+        sockets.begin(Moment(20));
+        assert!(matches!(sockets.receive(place, &mut [0; 9]), Received::Blocked));
+        assert_eq!(times(), Some((0, 0, 0)));
+        send(&peer, b"hello", SendFlags::empty()).unwrap();
+        assert!(matches!(sockets.receive(place, &mut [0; 9]), Received::Bytes(5)));
+        sockets.begin(Moment(30));
+        assert_eq!(sockets.send(place, b"hi"), Sent::Bytes(2));
+        sockets.owes(place, 7);
+        assert_eq!(times(), Some((began_ms + 20, began_ms + 30, 7)));
+        sockets.released(place, Fd::new(1).unwrap());
+        // There are two rows: 3 has that of 1.
+        let claim = || table.claim(0, None, -1, 1).map(|(fd, _)| fd);
+        assert_eq!(claim(), Some(2));
+        table.release(2);
+        assert_eq!(claim(), Some(3));
+        assert_eq!(sockets.send(place, b"bye"), Sent::Bytes(3));
+        sockets.owes(place, 8);
+        let facts = table.facts(3).unwrap();
+        assert_eq!((facts.sent_at_ms, facts.owed_bytes), (1, 0));
+        sockets.count();
+        assert_eq!((table.received_bytes(), table.sent_bytes()), (5, 5));
     }
 }

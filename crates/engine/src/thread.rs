@@ -5,6 +5,7 @@ use crate::dispatch::{self, Dispatch, Handlers};
 use crate::listener::Listener;
 use crate::reactor::Reactor;
 use crate::server::{Attempt, Server, StartError};
+use crate::station::Station;
 use crate::worker;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::io;
@@ -54,8 +55,8 @@ fn spawn(
     handlers: &Arc<Handlers>,
 ) -> Result<Vec<JoinHandle<()>>, StartError> {
     let shared = &server.shared;
-    for worker in 0..config.workers {
-        shared.table.attach(worker, rustix::process::getpid());
+    for seat in 0..config.workers {
+        shared.exchange.seat_next(seat);
     }
     // Threads inherit it: signals are for the thread that called `start`.
     let blocked = Blocked::all().attempt("cannot block signals")?;
@@ -67,7 +68,7 @@ fn spawn(
         let (listener, handlers) = (listener.clone(), handlers.clone());
         let spawned = Builder::new().name(name).spawn(move || {
             serve(&server, &config, &listener, &handlers, worker, ready);
-            server.shared.master.ring();
+            server.shared.exchange.master().ring();
         });
         threads.push(spawned);
     }
@@ -103,18 +104,21 @@ fn serve(
 ) {
     let settings = config.settings(Protocol::WebSocket, handlers.request.is_some(), false);
     let shared = &server.shared;
-    let reactor = Reactor::new(config, settings, listener, shared.table.clone(), shared.doorbells.clone(), worker);
-    let (reactor, result) = match reactor {
-        Ok(reactor) => (Some(reactor), Ok(())),
+    let reactor = Reactor::new(config, settings, listener, shared.table.clone(), shared.exchange.clone(), worker);
+    let station = reactor.and_then(|reactor| Station::own(reactor, None, config.max_wait_time));
+    let (station, result) = match station {
+        Ok(station) => (Some(station), Ok(())),
         Err(error) => (None, Err(error)),
     };
     // Whoever started this thread waits for the word.
     let _ = ready.send(result);
     drop(ready);
-    let Some(mut reactor) = reactor else { return };
-    dispatch::enter(server, worker, false);
+    let Some(mut station) = station else { return };
+    dispatch::enter(server, None);
     let mut dispatch = Dispatch::new(server.clone(), handlers.clone(), config);
-    if let Err(error) = worker::run(&mut reactor, &mut dispatch, server, worker, None, config.max_wait_time) {
+    // A thread is not replaced, however much it handles.
+    let config = Config { max_request: 0, ..config.clone() };
+    if let Err(error) = worker::run(&mut station, &mut dispatch, server, shared.inboxes.get(worker), &config) {
         tracing::error!("worker {worker} ends: {error}");
     }
 }
@@ -140,13 +144,13 @@ fn oversee(
         }
         // A thread that ends rings just before it is finished: while ending, look again soon.
         let pause = ends_at.map(|_| Timespec { tv_sec: 0, tv_nsec: 20_000_000 });
-        let mut waiting = vec![PollFd::new(&server.shared.master, PollFlags::IN)];
+        let mut waiting = vec![PollFd::new(server.shared.exchange.master(), PollFlags::IN)];
         waiting.extend(signals.map(|signals| PollFd::new(signals, PollFlags::IN)));
         match poll(&mut waiting, pause.as_ref()) {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(error) => return Err(error.into()),
         }
-        server.shared.master.clear();
+        server.shared.exchange.master().clear();
         if signals.is_some_and(|signals| signals.take().next().is_some()) {
             server.shared.stopping.store(true, SeqCst);
         }

@@ -33,7 +33,6 @@ impl Outbound {
     #[inline]
     pub(crate) fn send_soon(&mut self, row: u32, wire: &mut dyn Wire) {
         let sending = &mut self.rows[row as usize];
-        sending.sent_at = self.now;
         // Where some wait already, the last message's pushes wait with them for its handler to return: then the kernel is
         // called for all of them in one go, while their readers are awake.
         let is_alone = !self.more && self.dirty.is_empty();

@@ -18,8 +18,8 @@ impl Outbound {
         if sending.status != Status::Active {
             return Err(Refused::NotWebSocket);
         }
-        sending.status = Status::Closing;
         sending.aside().farewell = Some(payload);
+        self.set_status(row, Status::Closing, wire);
         self.close(row, true, wire);
         Ok(())
     }
@@ -47,14 +47,20 @@ impl Outbound {
             return;
         }
         sending.phase = Phase::Closing;
+        sending.fd.into_iter().for_each(|fd| wire.closing(fd));
         self.read_clock(wire);
         let sending = &mut self.rows[row as usize];
         sending.reply = Reply::None;
         sending.closed_by_server = by_server;
-        // What waits for the end of a fragmented message can never go out.
-        if let Some(payload) = sending.aside.take().and_then(|aside| aside.farewell) {
-            let header = frame::encode(Opcode::Close, true, 0, payload.len(), None);
-            self.append(row, [header.bytes(), &payload]);
+        if let Some(aside) = sending.aside.take() {
+            // What waits for the end of a fragmented message can never go out.
+            if !aside.held.is_empty() {
+                self.level(row, wire);
+            }
+            if let Some(payload) = aside.farewell {
+                let header = frame::encode(Opcode::Close, true, 0, payload.len(), None);
+                self.append(row, [header.bytes(), &payload]);
+            }
         }
         self.end(row);
         let sending = &mut self.rows[row as usize];
@@ -114,11 +120,18 @@ impl Outbound {
         if matches!(sending.phase, Phase::Free | Phase::Gone) {
             return;
         }
+        if matches!(sending.phase, Phase::Open | Phase::Ending) {
+            sending.fd.into_iter().for_each(|fd| wire.closing(fd));
+        }
         sending.phase = Phase::Gone;
         sending.reply = Reply::None;
+        let was_stuck = sending.stuck() > 0;
         sending.outbox = Outbox::default();
         sending.aside = None;
-        wire.close(sending.place(row));
+        if was_stuck {
+            self.level(row, wire);
+        }
+        wire.close(self.rows[row as usize].place(row));
         self.deadlines.clear(row);
         self.end(row);
         self.free_if_done(row);
@@ -150,7 +163,7 @@ impl Outbound {
         if let Some(fd) = sending.fd {
             self.directory.remove(fd, &self.rows);
             self.rows[row as usize].fd = None;
-            wire.released(fd);
+            wire.released(self.rows[row as usize].place(row), fd);
         }
         self.free_if_done(row);
         Ok(())

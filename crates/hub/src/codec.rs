@@ -19,6 +19,9 @@ use wirewool_proto::websocket::violation::Violation;
 /// Tags from here on are never those of an event or a command: they are the engine's, for what it says to itself.
 pub const ENGINE_TAG_MIN: u16 = 0x100;
 
+/// The tag of [`Command::Push`].
+pub const PUSH_TAG: u16 = Tag::Push as u16;
+
 /// What a record is: an event below 0x80, a command from there on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u16)]
@@ -37,6 +40,8 @@ enum Tag {
     CloseFrame = 0x0b,
     Violation = 0x0c,
     Closed = 0x0d,
+    BufferFull = 0x0e,
+    BufferEmpty = 0x0f,
     Push = 0x80,
     Send = 0x81,
     Answer = 0x82,
@@ -62,6 +67,8 @@ impl Tag {
             0x0b => Tag::CloseFrame,
             0x0c => Tag::Violation,
             0x0d => Tag::Closed,
+            0x0e => Tag::BufferFull,
+            0x0f => Tag::BufferEmpty,
             0x80 => Tag::Push,
             0x81 => Tag::Send,
             0x82 => Tag::Answer,
@@ -176,6 +183,8 @@ pub fn encode_event<R>(fd: Fd, event: &Event<'_>, write: impl FnOnce(u16, &[&[u8
             put_violation(*violation, &mut front);
             (Tag::Violation, [none; 2])
         }
+        Event::BufferFull => (Tag::BufferFull, [none; 2]),
+        Event::BufferEmpty => (Tag::BufferEmpty, [none; 2]),
         Event::Closed(Closed { by_server, status }) => {
             front.put([u8::from(*by_server), *status as u8]);
             (Tag::Closed, [none; 2])
@@ -298,6 +307,14 @@ pub fn decode_event(tag: u16, payload: &[u8]) -> Result<(Fd, Event<'_>), Malform
             Event::Ending(Ending::CloseFrame(rest))
         }
         Tag::Violation => Event::Ending(Ending::Violation(violation(rest)?)),
+        Tag::BufferFull => {
+            nothing(rest)?;
+            Event::BufferFull
+        }
+        Tag::BufferEmpty => {
+            nothing(rest)?;
+            Event::BufferEmpty
+        }
         Tag::Closed => {
             let ([by_server, status], rest) = take(rest)?;
             nothing(rest)?;
@@ -557,6 +574,8 @@ mod tests {
             Event::Pong(&[b'p'; 125]),
             Event::Ending(Ending::CloseFrame(b"")),
             Event::Ending(Ending::CloseFrame(b"\x03\xe8bye")),
+            Event::BufferFull,
+            Event::BufferEmpty,
         ];
         rows.extend(VIOLATIONS.map(|violation| Event::Ending(Ending::Violation(violation))));
         for status in STATUSES {
@@ -641,6 +660,8 @@ mod tests {
             (Tag::Violation, violation(16, 0, 0), number("the kind of a violation", 16)),
             (Tag::Violation, violation(0, 0, 0)[1..].to_vec(), Malformed::TooShort(1)),
             (Tag::Violation, [violation(0, 0, 0), vec![0]].concat(), Malformed::TooLong(1)),
+            (Tag::BufferFull, vec![0], Malformed::TooLong(1)),
+            (Tag::BufferEmpty, vec![0], Malformed::TooLong(1)),
             (Tag::Closed, vec![0], Malformed::TooShort(1)),
             (Tag::Closed, vec![0, 0, 0], Malformed::TooLong(1)),
             (Tag::Closed, vec![2, 0], number("by whom it was closed", 2)),

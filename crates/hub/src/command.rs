@@ -2,7 +2,6 @@
 
 use crate::event::Status;
 use crate::fd::{Fd, Place};
-use crate::time::Moment;
 use wirewool_proto::websocket::close::CloseCode;
 use wirewool_proto::websocket::extension::Agreement;
 use wirewool_proto::websocket::frame::Opcode;
@@ -113,12 +112,6 @@ pub struct Info {
     pub place: Place,
     /// How far it has come.
     pub status: Status,
-    /// When it was accepted.
-    pub opened_at: Moment,
-    /// When something was read from it last.
-    pub received_at: Moment,
-    /// When something was sent to it last.
-    pub sent_at: Moment,
     /// What is owed to it, in bytes.
     pub owed_bytes: usize,
     /// It can still be sent to.
@@ -136,10 +129,6 @@ pub trait Outlet {
     /// Is there such a connection here?
     fn has(&self, fd: Fd) -> bool;
 
-    /// What is known of a connection.
+    /// What is known here of a connection: nothing of one that is elsewhere.
     fn info(&self, fd: Fd) -> Option<Info>;
-
-    /// The first connection in a row from `row` on, and the row behind it: walks all connections, and tolerates that
-    /// they come and go meanwhile.
-    fn next_connection(&self, row: u32) -> Option<(Fd, u32)>;
 }

@@ -1,7 +1,7 @@
 //! What goes up: everything that can happen to a connection.
 
 use crate::command::Outlet;
-use crate::fd::Fd;
+use crate::fd::{Fd, Place};
 use wirewool_proto::http::request::Request;
 use wirewool_proto::websocket::message::Message;
 use wirewool_proto::websocket::violation::Violation;
@@ -26,6 +26,10 @@ pub enum Event<'a> {
     /// Nothing more will be received. What was received before may still be answered, until the handler is done with
     /// this event; then the close frame goes out.
     Ending(Ending<'a>),
+    /// More is owed to it than the high mark, if the settings ask for that: it does not take what it is sent.
+    BufferFull,
+    /// Behind [`Event::BufferFull`]: no more than the low mark is owed to it again.
+    BufferEmpty,
     /// The connection is over: nothing can be sent any more. The last event; comes once for each connection.
     Closed(Closed),
 }
@@ -80,4 +84,10 @@ pub enum Verdict {
 pub trait Handler {
     /// Something happened to `fd`. What is borrowed is valid during the call; commands go to `out`.
     fn handle(&mut self, fd: Fd, event: Event<'_>, out: &mut dyn Outlet) -> Verdict;
+
+    /// Can it take what a read of this connection would bring? If not, the connection is not read from until the
+    /// handler's owner says so.
+    fn takes(&mut self, _fd: Fd, _place: Place) -> bool {
+        true
+    }
 }

@@ -103,13 +103,15 @@ impl Hub {
     #[inline]
     pub fn target(&mut self, place: Place, direct_bytes_min: usize, wire: &mut dyn Wire) -> Target<'_> {
         let Some(row) = self.out.row(place) else { return Target::Nowhere };
-        match (self.out.rows[row as usize].phase, &mut self.receiving[row as usize]) {
+        let sending = &self.out.rows[row as usize];
+        match (sending.phase, &mut self.receiving[row as usize]) {
+            (Phase::Open, _) if sending.stalled => Target::Nowhere,
             (Phase::Open, Receiving::WebSocket(receiver)) => match receiver.direct(direct_bytes_min) {
                 Some(room) => Target::Own(room),
                 None => Target::Shared,
             },
             (Phase::Open, Receiving::Http(_) | Receiving::Raw) => Target::Shared,
-            (Phase::Closing | Phase::Draining, _) if self.out.rows[row as usize].discards() => Target::Shared,
+            (Phase::Closing | Phase::Draining, _) if sending.discards() => Target::Shared,
             _ => {
                 self.out.pause(row, true, wire);
                 Target::Nowhere
@@ -151,7 +153,6 @@ impl Hub {
         handler: &mut dyn Handler,
     ) -> Verdict {
         let Some(row) = self.out.row(place) else { return Verdict::Handled };
-        self.out.rows[row as usize].received_at = self.out.now;
         if self.process(row, input, wire, handler) == Verdict::Stop {
             return Verdict::Stop;
         }
@@ -167,7 +168,6 @@ impl Hub {
         handler: &mut dyn Handler,
     ) -> Verdict {
         let Some(row) = self.out.row(place) else { return Verdict::Handled };
-        self.out.rows[row as usize].received_at = self.out.now;
         let Receiving::WebSocket(receiver) = &mut self.receiving[row as usize] else { return Verdict::Handled };
         self.out.more = false;
         let verdict = match receiver.filled(n) {
@@ -208,6 +208,18 @@ impl Hub {
             self.out.drain(row, wire);
         }
         self.settle(wire, handler)
+    }
+
+    /// Whose place it is, unless it is stale.
+    #[inline]
+    pub fn fd(&self, place: Place) -> Option<Fd> {
+        self.out.row(place).and_then(|row| self.out.rows[row as usize].fd)
+    }
+
+    /// Is there such a connection?
+    #[inline]
+    pub fn has(&self, fd: Fd) -> bool {
+        self.out.find(fd).is_some()
     }
 
     /// What is known of a connection.
@@ -283,7 +295,8 @@ impl Hub {
         self.out.more = false;
         loop {
             self.out.flush_dirty(wire);
-            if self.out.answered.is_empty() && self.out.ended.is_empty() && self.out.freed.is_empty() {
+            let Outbound { answered, crossed, ended, freed, .. } = &self.out;
+            if answered.is_empty() && crossed.is_empty() && ended.is_empty() && freed.is_empty() {
                 return Verdict::Handled;
             }
             if self.settle_one(wire, handler) == Verdict::Stop {
@@ -297,6 +310,9 @@ impl Hub {
     fn settle_one(&mut self, wire: &mut dyn Wire, handler: &mut dyn Handler) -> Verdict {
         if let Some(row) = self.out.answered.pop() {
             return self.resume(row, wire, handler);
+        }
+        if let Some((row, event)) = self.out.next_crossed() {
+            return self.deliver(row, event, wire, handler);
         }
         if let Some(row) = self.out.ended.pop() {
             self.receiving[row as usize] = Receiving::Over;
@@ -314,10 +330,11 @@ impl Hub {
         Verdict::Handled
     }
 
-    /// A request was answered: what came behind it is looked at now, unless the peer does not take its answers.
+    /// A request was answered: what came behind it is looked at now, unless the peer does not take its answers, or the
+    /// handler is behind.
     fn resume(&mut self, row: u32, wire: &mut dyn Wire, handler: &mut dyn Handler) -> Verdict {
         let sending = &mut self.out.rows[row as usize];
-        if sending.phase != Phase::Open || sending.reply != Reply::Given || sending.congested {
+        if sending.phase != Phase::Open || sending.reply != Reply::Given || sending.congested || sending.stalled {
             return Verdict::Handled;
         }
         sending.reply = Reply::None;

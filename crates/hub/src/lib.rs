@@ -2,10 +2,10 @@
 //!
 //! * [`hub`]: bytes of a connection become [`event`]s for a handler; [`command`]s become bytes. `requests`,
 //!   `incoming` and `frames` are its receiving halves.
-//! * [`outbound`], [`outbox`], `sending`: the sending halves; `batch`: when they send; `closing`: how they end;
-//!   `directory`: by fd; `tape`: what many are owed alike.
+//! * [`outbound`], [`outbox`], `sending`: the sending halves; `batch`: when they send; `levels`: what is not taken;
+//!   `closing`: how they end; `directory`: by fd; `tape`: what many are owed alike.
 //! * [`deadlines`]: until when a connection may keep the server waiting.
-//! * [`codec`]: events and commands as bytes, where handlers are in another process.
+//! * [`codec`]: events and commands as bytes, where handlers are in another process; [`remote`]: what else those need.
 //! * [`wire`]: the way out, lent by the engine; [`settings`]: the limits.
 #![forbid(unsafe_code)]
 
@@ -20,8 +20,10 @@ pub mod fd;
 mod frames;
 pub mod hub;
 mod incoming;
+mod levels;
 pub mod outbound;
 pub mod outbox;
+pub mod remote;
 mod requests;
 mod sending;
 pub mod settings;

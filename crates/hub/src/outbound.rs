@@ -26,6 +26,8 @@ const THROUGH_BYTES_MIN: usize = 8 << 10;
 #[derive(Debug)]
 pub(crate) struct Outbound {
     pub(crate) settings: Settings,
+    /// What may be owed to a connection; for a command that was promised room, everything.
+    pub(crate) outbox_bytes_max: usize,
     pub(crate) rows: Vec<Sending>,
     pub(crate) directory: Directory,
     /// The row that was asked for last, or is the next to be: that of a received message, or of a walk over all.
@@ -42,6 +44,8 @@ pub(crate) struct Outbound {
     pub(crate) dirty_since_micros: u64,
     /// Until then, the clock is read after each message.
     pub(crate) watched_until: Moment,
+    /// Those who may have crossed a mark.
+    pub(crate) crossed: Vec<u32>,
     pub(crate) answered: Vec<u32>,
     pub(crate) ended: Vec<u32>,
     pub(crate) freed: Vec<u32>,
@@ -57,6 +61,7 @@ impl Outbound {
             settings.close_timeout_ms,
         ];
         Outbound {
+            outbox_bytes_max: settings.outbox_bytes_max,
             settings,
             rows: Vec::new(),
             directory: Directory::default(),
@@ -69,6 +74,7 @@ impl Outbound {
             dirty: Vec::new(),
             dirty_since_micros: 0,
             watched_until: Moment(0),
+            crossed: Vec::new(),
             answered: Vec::new(),
             ended: Vec::new(),
             freed: Vec::new(),
@@ -80,14 +86,7 @@ impl Outbound {
             self.rows.push(Sending::free(0));
         }
         let sending = &mut self.rows[row as usize];
-        *sending = Sending {
-            fd: Some(fd),
-            phase: Phase::Open,
-            opened_at: self.now,
-            received_at: self.now,
-            sent_at: self.now,
-            ..Sending::free(sending.generation)
-        };
+        *sending = Sending { fd: Some(fd), phase: Phase::Open, ..Sending::free(sending.generation) };
         let place = sending.place(row);
         self.directory.insert(fd, row, &self.rows);
         place
@@ -106,7 +105,7 @@ impl Outbound {
     }
 
     #[inline]
-    fn find(&self, fd: Fd) -> Option<u32> {
+    pub(crate) fn find(&self, fd: Fd) -> Option<u32> {
         let hint = self.hint.get();
         if self.rows.get(hint as usize).is_some_and(|sending| sending.fd == Some(fd)) {
             return Some(hint);
@@ -144,7 +143,7 @@ impl Outbound {
             return self.push_deflated(row, opcode, payload, wire);
         }
         let header = frame::encode(opcode, fin, 0, len, None);
-        check_room(sending.owed(), header.bytes().len() + len, self.settings.outbox_bytes_max)?;
+        check_room(sending.owed(), header.bytes().len() + len, self.outbox_bytes_max)?;
         let admission = sending.sequence.admit(opcode, fin)?;
         self.send_frame(row, admission, &header, payload, wire);
         Ok(())
@@ -164,7 +163,7 @@ impl Outbound {
         let len = payload.bytes().len();
         // Before the compressor has seen it: a message that is refused must leave no trace in its context.
         let room = HEADER_BYTES_MAX + len + growth_max(len);
-        check_room(sending.owed(), room, self.settings.outbox_bytes_max)?;
+        check_room(sending.owed(), room, self.outbox_bytes_max)?;
         let admission = sending.sequence.admit(opcode, true)?;
         let deflated = sending
             .deflation
@@ -195,11 +194,10 @@ impl Outbound {
             let held = &mut sending.aside().held;
             held.extend_from_slice(header.bytes());
             held.extend_from_slice(payload.bytes());
-            return;
+            return self.level(row, wire);
         }
         if payload.bytes().len() >= THROUGH_BYTES_MIN && !sending.outbox.has_backlog() {
             let place = sending.place(row);
-            sending.sent_at = self.now;
             let flushed = sending.outbox.send_through(header.bytes(), payload, place, wire, &mut self.spares);
             self.after_send(row, flushed, wire);
         } else {
@@ -228,6 +226,7 @@ impl Outbound {
         let held = std::mem::take(&mut sending.aside().held);
         if !held.is_empty() {
             self.append(row, [&held, &[]]);
+            self.level(row, wire);
             self.send_soon(row, wire);
         }
     }
@@ -246,13 +245,12 @@ impl Outbound {
     /// Bytes as they are, behind what is owed.
     pub(crate) fn queue(&mut self, row: u32, bytes: &[u8], wire: &mut dyn Wire) -> Result<(), Refused> {
         let sending = &mut self.rows[row as usize];
-        check_room(sending.owed(), bytes.len(), self.settings.outbox_bytes_max)?;
+        check_room(sending.owed(), bytes.len(), self.outbox_bytes_max)?;
         if bytes.is_empty() {
             return Ok(());
         }
         if bytes.len() >= THROUGH_BYTES_MIN && !sending.outbox.has_backlog() {
             let place = sending.place(row);
-            sending.sent_at = self.now;
             let flushed = sending.outbox.send_through(&[], Payload::Borrowed(bytes), place, wire, &mut self.spares);
             self.after_send(row, flushed, wire);
         } else {
@@ -282,20 +280,26 @@ impl Outbound {
             After::More => sending.reply = Reply::Begun,
             After::Close => self.close(row, true, wire),
             After::Upgrade(agreement) => {
-                sending.status = Status::Active;
                 sending.deflation = agreement.map(|agreement| Box::new(Deflation::new(Role::Server, &agreement)));
-                sending.fd.into_iter().for_each(|fd| wire.established(fd));
+                self.set_status(row, Status::Active, wire);
                 self.deadlines.clear(row);
                 self.given(row);
             }
             After::KeepAlive => {
-                sending.status = Status::Plain;
+                self.set_status(row, Status::Plain, wire);
                 self.read_clock(wire);
                 self.deadlines.set(row, Wait::KeepAlive, self.now);
                 self.given(row);
             }
         }
         Ok(())
+    }
+
+    pub(crate) fn set_status(&mut self, row: u32, status: Status, wire: &mut dyn Wire) {
+        let sending = &mut self.rows[row as usize];
+        if std::mem::replace(&mut sending.status, status) != status {
+            sending.fd.into_iter().for_each(|fd| wire.status(fd, status));
+        }
     }
 
     fn given(&mut self, row: u32) {
@@ -309,7 +313,6 @@ impl Outbound {
         let (place, owed) = (sending.place(row), sending.outbox.owed());
         let flushed = sending.outbox.drain(place, wire, &mut self.spares);
         if sending.outbox.owed() < owed {
-            sending.sent_at = self.now;
             // A peer that takes an answer piece by piece is not idle yet.
             if let Some(wait @ (Wait::Flush | Wait::KeepAlive)) = self.deadlines.wait(row) {
                 self.deadlines.set(row, wait, self.now);
@@ -319,9 +322,16 @@ impl Outbound {
     }
 
     pub(crate) fn after_send(&mut self, row: u32, flushed: Flushed, wire: &mut dyn Wire) {
+        if flushed == Flushed::Broken {
+            return self.gone(row, wire);
+        }
+        let sending = &self.rows[row as usize];
+        // One that is gone may have waited until then.
+        if flushed == Flushed::Blocked || sending.waits_for.write && sending.phase != Phase::Gone {
+            self.level(row, wire);
+        }
         let sending = &mut self.rows[row as usize];
         match (flushed, sending.phase) {
-            (Flushed::Broken, _) => return self.gone(row, wire),
             (Flushed::Empty, Phase::Closing) => return self.all_sent(row, wire),
             (Flushed::Empty, _) => {
                 let was_congested = std::mem::replace(&mut sending.congested, false);
@@ -330,7 +340,7 @@ impl Outbound {
                 }
             }
             // A peer that sends faster than it reads is not read from: back pressure, instead of a full outbox.
-            (Flushed::Blocked, _) => {
+            _ => {
                 sending.congested |= sending.outbox.owed() > self.settings.outbox_bytes_max / 2;
             }
         }
@@ -384,9 +394,6 @@ impl Outbound {
         Some(Info {
             place: sending.place(row),
             status: sending.status,
-            opened_at: sending.opened_at,
-            received_at: sending.received_at,
-            sent_at: sending.sent_at,
             owed_bytes: sending.owed(),
             open: matches!(sending.phase, Phase::Open | Phase::Ending),
         })
@@ -423,9 +430,5 @@ impl Outlet for Outgoing<'_> {
 
     fn info(&self, fd: Fd) -> Option<Info> {
         self.out.info(fd)
-    }
-
-    fn next_connection(&self, row: u32) -> Option<(Fd, u32)> {
-        self.out.next_connection(row)
     }
 }

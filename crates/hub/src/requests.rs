@@ -132,7 +132,8 @@ impl Hub {
         if !websocket {
             return self.deliver(row, Event::Request(request), wire, handler);
         }
-        sending.status = if self.out.settings.own_handshake { Status::OwnHandshake } else { Status::Upgrading };
+        let own = self.out.settings.own_handshake;
+        self.out.set_status(row, if own { Status::OwnHandshake } else { Status::Upgrading }, wire);
         self.out.deadlines.set(row, Wait::Handshake, self.out.now);
         self.deliver(row, Event::Upgrade(request), wire, handler)
     }

@@ -4,7 +4,6 @@ use crate::event::Status;
 use crate::fd::{Fd, Place};
 use crate::outbox::Outbox;
 use crate::settings::DISCARD_BYTES_MAX;
-use crate::time::Moment;
 use crate::wire::Interest;
 use wirewool_proto::websocket::deflation::Deflation;
 use wirewool_proto::websocket::sender::Sequence;
@@ -91,6 +90,12 @@ pub(crate) struct Sending {
     pub(crate) paused: bool,
     /// It does not take what it makes the server send.
     pub(crate) congested: bool,
+    /// What it sends stays in the kernel until its handler has caught up.
+    pub(crate) stalled: bool,
+    /// The handler was told that it is beyond its high mark.
+    pub(crate) full: bool,
+    /// It is among those who may have crossed a mark.
+    pub(crate) crossed: bool,
     pub(crate) reply: Reply,
     pub(crate) closed_by_server: bool,
     pub(crate) end: End,
@@ -104,9 +109,6 @@ pub(crate) struct Sending {
     pub(crate) aside: Option<Box<Aside>>,
     /// How its messages are compressed, if that was negotiated.
     pub(crate) deflation: Option<Box<Deflation>>,
-    pub(crate) opened_at: Moment,
-    pub(crate) received_at: Moment,
-    pub(crate) sent_at: Moment,
 }
 
 const _: () = assert!(size_of::<Sending>() <= 128);
@@ -127,6 +129,9 @@ impl Sending {
             dirty: false,
             paused: false,
             congested: false,
+            stalled: false,
+            full: false,
+            crossed: false,
             reply: Reply::None,
             closed_by_server: false,
             end: End::Alive,
@@ -136,9 +141,6 @@ impl Sending {
             outbox: Outbox::default(),
             aside: None,
             deflation: None,
-            opened_at: Moment(0),
-            received_at: Moment(0),
-            sent_at: Moment(0),
         }
     }
 
@@ -147,16 +149,25 @@ impl Sending {
     }
 
     pub(crate) fn owed(&self) -> usize {
-        self.outbox.owed() + self.aside.as_ref().map_or(0, |aside| aside.held.len())
+        self.outbox.owed() + self.held()
+    }
+
+    fn held(&self) -> usize {
+        self.aside.as_ref().map_or(0, |aside| aside.held.len())
+    }
+
+    /// Of what is owed, all that does not leave with its batch.
+    pub(crate) fn stuck(&self) -> usize {
+        self.held() + if self.outbox.has_backlog() { self.outbox.owed() } else { 0 }
     }
 
     /// What its socket is to be waited for.
     pub(crate) fn interest(&self) -> Interest {
         let read = match self.phase {
-            Phase::Open | Phase::Ending => !self.paused && !self.congested,
+            Phase::Open | Phase::Ending => !self.paused && !self.congested && !self.stalled,
             _ => self.discards(),
         };
-        let end = self.phase == Phase::Open && self.paused && !self.peer_ended;
+        let end = self.phase == Phase::Open && (self.paused || self.stalled) && !self.peer_ended;
         Interest { read, write: self.outbox.has_backlog(), end }
     }
 

@@ -30,6 +30,12 @@ pub struct Settings {
     pub ping_events: bool,
     /// Pongs go to the handler.
     pub pong_events: bool,
+    /// The handler hears of connections that do not take what they are owed.
+    pub buffer_events: bool,
+    /// It hears when more is owed than that; four fifths of what may be owed if this is none.
+    pub buffer_high_watermark_bytes: Option<usize>,
+    /// It hears when no more is owed than that again; at most the high mark.
+    pub buffer_low_watermark_bytes: usize,
     /// The longest message, and the longest request body, that is received.
     pub message_bytes_max: usize,
     /// The longest message that may be pushed or sent.
@@ -64,6 +70,9 @@ impl Default for Settings {
             deflate_threshold: None,
             ping_events: false,
             pong_events: false,
+            buffer_events: false,
+            buffer_high_watermark_bytes: None,
+            buffer_low_watermark_bytes: 0,
             message_bytes_max: 2 << 20,
             push_bytes_max: 2 << 20,
             outbox_bytes_max: 8 << 20,

@@ -1,5 +1,6 @@
 //! The way out, which the engine lends to the hub call by call.
 
+use crate::event::Status;
 use crate::fd::{Fd, Place};
 use std::io::IoSlice;
 use std::time::SystemTime;
@@ -36,10 +37,16 @@ pub trait Wire {
     fn shut_down(&mut self, place: Place);
     /// Closes the socket.
     fn close(&mut self, place: Place);
-    /// A connection became a WebSocket; those who can only see that it exists may want to know.
-    fn established(&mut self, fd: Fd);
-    /// An fd is free.
-    fn released(&mut self, fd: Fd);
+    /// A connection has come further towards being a WebSocket, or back; those who can only see that it exists may want
+    /// to know.
+    fn status(&mut self, fd: Fd, status: Status);
+    /// Nothing more can be sent to a connection. Called once for each, before [`Wire::released`].
+    fn closing(&mut self, fd: Fd);
+    /// An fd is free; the socket may still be open, to throw away what its peer sends.
+    fn released(&mut self, place: Place, fd: Fd);
+    /// So many bytes are owed to a connection that it did not take, or that wait for the end of a fragmented message.
+    /// Called when that changes, so never for what is sent at once.
+    fn owes(&mut self, place: Place, bytes: usize);
     /// The time of day, for a `Date` header.
     fn time_of_day(&self) -> SystemTime;
     /// Microseconds since the loop began, read anew.

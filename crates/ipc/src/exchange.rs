@@ -21,6 +21,7 @@ use crate::ring::{CAPACITY_MAX, CAPACITY_MIN, Ring};
 //   line 0            word 0   the version: how often a seat changed hands or standing
 //                     word 1   wishes: what the manager is asked for
 //                     word 2   1 while a reload is under way
+//                     word 3   1 when the server is to end
 //   line 1 + s        word 0   seat s: epoch << 8 | standing
 //                     word 1   its process id
 //                     word 2   1 when its occupant is wanted to leave
@@ -71,14 +72,12 @@ pub enum Wish {
     Reload = 1,
     /// The task workers are replaced.
     ReloadTasks = 2,
-    /// The server ends.
-    Shutdown = 4,
     /// Those who are wanted to leave do.
-    Leave = 8,
+    Leave = 4,
 }
 
 impl Wish {
-    const ALL: [Wish; 4] = [Wish::Reload, Wish::ReloadTasks, Wish::Shutdown, Wish::Leave];
+    const ALL: [Wish; 3] = [Wish::Reload, Wish::ReloadTasks, Wish::Leave];
 }
 
 /// What the occupant of a seat counts.
@@ -105,6 +104,7 @@ pub struct Exchange {
     region: Arc<Region>,
     doorbells: Box<[Doorbell]>,
     manager: Doorbell,
+    master: Doorbell,
     seats: usize,
     ring_capacity: usize,
 }
@@ -128,7 +128,8 @@ impl Exchange {
         let ring_capacity = wanted.min(affordable);
         let doorbells = (0..seats).map(|_| Doorbell::new()).collect::<io::Result<_>>()?;
         let region = Arc::new(Region::sparse(rings_at(seats) + rings * Ring::bytes(ring_capacity))?);
-        Ok(Exchange { region, doorbells, manager: Doorbell::new()?, seats, ring_capacity })
+        let (manager, master) = (Doorbell::new()?, Doorbell::new()?);
+        Ok(Exchange { region, doorbells, manager, master, seats, ring_capacity })
     }
 
     /// How many seats there are.
@@ -148,6 +149,23 @@ impl Exchange {
     /// The manager's doorbell.
     pub fn manager(&self) -> &Doorbell {
         &self.manager
+    }
+
+    /// The master's doorbell: whoever waits in `start()`.
+    pub fn master(&self) -> &Doorbell {
+        &self.master
+    }
+
+    /// Asks master and manager to end the server.
+    pub fn shut_down(&self) {
+        self.server()[3].store(1, SeqCst);
+        self.master.ring();
+        self.manager.ring();
+    }
+
+    /// Is the server to end?
+    pub fn is_shutting_down(&self) -> bool {
+        self.server()[3].load(SeqCst) != 0
     }
 
     /// A number that is another one after every change of who sits where.

@@ -1,14 +1,12 @@
 //! The connections of a running server: asked about, sent to, closed.
 
 use std::rc::Rc;
-use std::sync::Arc;
-use std::time::UNIX_EPOCH;
 
-use wirewool_hub::command::{Command, Info, Refused};
+use wirewool_engine::config::DispatchMode;
+use wirewool_hub::command::{Command, Refused};
 use wirewool_hub::fd::Fd;
 use wirewool_hub::settings::Protocol;
-use wirewool_ipc::process::is_foreign;
-use wirewool_ipc::table::Table;
+use wirewool_ipc::table::word::Connection;
 
 use crate::array::Array;
 use crate::callback::Callback;
@@ -17,50 +15,40 @@ use crate::guard::Stop;
 use crate::iterator::Source;
 use crate::last_error;
 use crate::method::{Call, methods};
-use crate::server::{Phase, Server};
-use crate::start::protocol;
+use crate::server::{Phase, Server, Shared};
 use crate::warning;
-use crate::worker::{Worker, with};
+use crate::worker::with;
 use crate::zend::value::{Owned, PhpString};
 
 /// What a process that the script has forked itself is told.
 pub(crate) const NO_WORKER: &str = "this process is no worker of the server: a fork of the script's own cannot use it";
 
-/// The connections that `$server->connections` walks: this worker's. Counting and asking see all of them.
-pub(crate) struct Local {
-    table: Arc<Table>,
+/// The connections that `$server->connections` walks, counts and asks: those of all workers.
+pub(crate) struct All {
+    shared: Rc<Shared>,
 }
 
-impl Local {
-    pub(crate) fn new(table: Arc<Table>) -> Local {
-        Local { table }
+impl All {
+    pub(crate) fn new(shared: Rc<Shared>) -> All {
+        All { shared }
     }
 }
 
-impl Source for Local {
+impl Source for All {
     fn list(&self) -> Vec<i64> {
-        let list = with(|worker| {
-            let mut list = Vec::new();
-            let mut row = 0;
-            while let Some((fd, next)) = worker.reactor().next_connection(row) {
-                list.push(fd.get() as i64);
-                row = next;
-            }
-            list
-        });
-        list.unwrap_or_default()
+        self.shared.table.all().map(|(fd, _)| fd as i64).collect()
     }
 
     fn count(&self) -> usize {
-        self.table.connections()
+        self.shared.table.connections()
     }
 
     fn exists(&self, fd: i64) -> bool {
-        u64::try_from(fd).is_ok_and(|fd| self.table.connection(fd).is_some())
+        connection(&self.shared, fd).is_some()
     }
 
     fn info(&self, fd: i64) -> Result<Owned, Stop> {
-        client_info(fd, true)
+        client_info(&self.shared, fd)
     }
 }
 
@@ -77,14 +65,25 @@ pub(crate) fn running(call: &mut Call<'_>) -> Result<bool, Stop> {
     if dispatch::is_worker() {
         return Ok(true);
     }
-    call.give_bool(false);
-    let running = call.state::<Server>()?.phase() == Phase::Running;
-    warning::warn(match running {
-        true if is_foreign() => NO_WORKER,
-        true => "connections can be reached from the server's workers only",
-        false => "server is not running",
-    })?;
+    if shared(call)?.is_some() {
+        warning::warn("connections can be sent to from the server's workers only")?;
+    }
     Ok(false)
+}
+
+/// What the server's processes share. If it does not run, or this is none of them, says so and gives false.
+///
+/// # Errors
+/// As for a warning.
+pub(crate) fn shared(call: &mut Call<'_>) -> Result<Option<Rc<Shared>>, Stop> {
+    call.give_bool(false);
+    let state = call.state::<Server>()?;
+    let shared = state.shared();
+    if shared.is_none() {
+        let running = state.phase() == Phase::Running;
+        warning::warn(if running { NO_WORKER } else { "server is not running" })?;
+    }
+    Ok(shared)
 }
 
 /// Notes why a command had no effect.
@@ -150,77 +149,73 @@ fn close(call: &mut Call<'_>) -> Result<bool, Stop> {
     }
 }
 
-/// Is there such a connection, in any worker?
-fn exists(number: i64) -> bool {
-    with(|worker| u64::try_from(number).is_ok_and(|fd| worker.table.connection(fd).is_some())).unwrap_or(false)
+/// A connection, whichever worker has it.
+pub(crate) fn connection(shared: &Shared, number: i64) -> Option<Connection> {
+    u64::try_from(number).ok().and_then(|fd| shared.table.connection(fd))
 }
 
 /// What getClientInfo() says; false for an unknown fd.
-pub(crate) fn client_info(number: i64, websocket: bool) -> Result<Owned, Stop> {
-    let known = fd_of(number).and_then(|fd| with(|worker| Some((worker.info(fd)?, Facts::of(worker, fd)?))).flatten());
-    let Some((info, facts)) = known else { return Ok(Owned::bool(false)) };
+pub(crate) fn client_info(shared: &Shared, number: i64) -> Result<Owned, Stop> {
+    let known = connection(shared, number).zip(shared.table.facts(number as u64));
+    let Some((connection, facts)) = known else { return Ok(Owned::bool(false)) };
+    let seconds = |ms: u64| ms as f64 / 1000.0;
+    let workers = shared.config.workers;
+    let (reactor, worker) = match shared.has_reactors {
+        true => (connection.owner, number as usize % workers),
+        false => (connection.owner % workers, connection.owner % workers),
+    };
     let mut array = Array::new(20)?;
-    if facts.worker > 0 {
-        array.set("worker_id", Owned::long(facts.worker))?;
+    if facts.uid > 0 || shared.config.dispatch == DispatchMode::User {
+        array.set("uid", Owned::long(facts.uid.into()))?;
     }
-    if websocket {
-        array.set("websocket_status", Owned::long(info.status as i64))?;
+    if worker > 0 {
+        array.set("worker_id", Owned::long(worker as i64))?;
+    }
+    if shared.protocol == Protocol::WebSocket {
+        array.set("websocket_status", Owned::long(connection.status.into()))?;
     }
     for (key, value) in [
-        ("server_port", facts.server_port),
-        ("server_fd", facts.server_descriptor),
-        ("socket_fd", facts.descriptor),
-        ("socket_type", facts.socket_type),
-        ("remote_port", facts.remote_port),
+        ("server_port", shared.port.into()),
+        ("server_fd", shared.descriptor.into()),
+        ("socket_fd", facts.descriptor.into()),
+        ("socket_type", shared.socket_type),
+        ("remote_port", facts.peer.map_or(0, |peer| peer.port()).into()),
     ] {
         array.set(key, Owned::long(value))?;
     }
-    array.set_bytes("remote_ip", facts.remote_ip.as_bytes())?;
-    array.set("reactor_id", Owned::long(facts.worker))?;
-    array.set("connect_time", Owned::long(facts.opened_at as i64))?;
-    array.set("last_time", Owned::long(facts.received_at as i64))?;
-    array.set("last_recv_time", Owned::double(facts.received_at))?;
-    array.set("last_send_time", Owned::double(facts.sent_at))?;
-    array.set("last_dispatch_time", Owned::double(facts.received_at))?;
+    let remote_ip = facts.peer.map_or_else(String::new, |peer| peer.ip().to_canonical().to_string());
+    array.set_bytes("remote_ip", remote_ip.as_bytes())?;
+    array.set("reactor_id", Owned::long(reactor as i64))?;
+    array.set("connect_time", Owned::long((facts.opened_at_ms / 1000) as i64))?;
+    array.set("last_time", Owned::long((facts.received_at_ms / 1000) as i64))?;
+    array.set("last_recv_time", Owned::double(seconds(facts.received_at_ms)))?;
+    array.set("last_send_time", Owned::double(seconds(facts.sent_at_ms)))?;
+    array.set("last_dispatch_time", Owned::double(seconds(facts.received_at_ms)))?;
     array.set("close_errno", Owned::long(0))?;
     array.set("recv_queued_bytes", Owned::long(0))?;
-    array.set("send_queued_bytes", Owned::long(info.owed_bytes as i64))?;
+    array.set("send_queued_bytes", Owned::long(facts.owed_bytes as i64))?;
     Ok(array.into_value())
 }
 
-/// What the loop knows of a connection, copied out before an array is made of it.
-struct Facts {
-    worker: i64,
-    server_port: i64,
-    server_descriptor: i64,
-    descriptor: i64,
-    socket_type: i64,
-    remote_port: i64,
-    remote_ip: String,
-    opened_at: f64,
-    received_at: f64,
-    sent_at: f64,
-}
+/// The most that getClientList() gives at once.
+const LIST_MAX: i64 = 100;
 
-impl Facts {
-    fn of(worker: &Worker, fd: Fd) -> Option<Facts> {
-        let Info { opened_at, received_at, sent_at, .. } = worker.info(fd)?;
-        let seconds = |moment| worker.time_of(moment).duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
-        let facts = worker.table.facts(fd.get())?;
-        let peer = facts.peer;
-        Some(Facts {
-            worker: worker.id as i64,
-            server_port: worker.port.into(),
-            server_descriptor: worker.server_descriptor.into(),
-            descriptor: facts.descriptor.into(),
-            socket_type: worker.socket_type,
-            remote_port: peer.map_or(0, |peer| peer.port()).into(),
-            remote_ip: peer.map_or_else(String::new, |peer| peer.ip().to_canonical().to_string()),
-            opened_at: seconds(opened_at),
-            received_at: seconds(received_at),
-            sent_at: seconds(sent_at),
-        })
+/// Some fds behind one, in their order; false when there are none, or `start` is no connection.
+fn client_list(shared: &Shared, start: i64, count: i64) -> Result<Owned, Stop> {
+    if count > LIST_MAX {
+        warning::warn(&format!("the count of connections is {count}: at most {LIST_MAX} are listed at once"))?;
+        return Ok(Owned::bool(false));
     }
+    let behind = u64::try_from(start).ok().and_then(|start| shared.table.after(start));
+    let fds: Vec<u64> = behind.into_iter().flatten().take(count.max(0) as usize).map(|(fd, _)| fd).collect();
+    if fds.is_empty() {
+        return Ok(Owned::bool(false));
+    }
+    let mut list = Array::new(fds.len() as u32)?;
+    for fd in fds {
+        list.push(Owned::long(fd as i64))?;
+    }
+    Ok(list.into_value())
 }
 
 methods! {
@@ -244,8 +239,8 @@ methods! {
 
     fn zim_Swoole_Server_exists(call) {
         call.count(1, 1)?;
-        if running(call)? {
-            let exists = exists(call.long(0)?.unwrap_or(0));
+        if let Some(shared) = shared(call)? {
+            let exists = connection(&shared, call.long(0)?.unwrap_or(0)).is_some();
             call.give_bool(exists);
         }
         Ok(())
@@ -253,10 +248,38 @@ methods! {
 
     fn zim_Swoole_Server_getClientInfo(call) {
         call.count(1, 3)?;
-        if running(call)? {
-            let websocket = protocol(call.this()) == Protocol::WebSocket;
-            let info = client_info(call.long(0)?.unwrap_or(0), websocket)?;
+        if let Some(shared) = shared(call)? {
+            let info = client_info(&shared, call.long(0)?.unwrap_or(0))?;
             call.give(info);
+        }
+        Ok(())
+    }
+
+    fn zim_Swoole_Server_getClientList(call) {
+        call.count(0, 2)?;
+        if let Some(shared) = shared(call)? {
+            let list = client_list(&shared, call.long(0)?.unwrap_or(0), call.long(1)?.unwrap_or(10))?;
+            call.give(list);
+        }
+        Ok(())
+    }
+
+    fn zim_Swoole_Server_bind(call) {
+        call.count(2, 2)?;
+        if let Some(shared) = shared(call)? {
+            let (fd, uid) = (u64::try_from(call.long(0)?.unwrap_or(0)), u32::try_from(call.long(1)?.unwrap_or(0)));
+            let bound = matches!((fd, uid), (Ok(fd), Ok(uid)) if shared.table.bind(fd, uid));
+            call.give_bool(bound);
+        }
+        Ok(())
+    }
+
+    fn zim_Swoole_Server_protect(call) {
+        call.count(1, 2)?;
+        if let Some(shared) = shared(call)? {
+            let (fd, protected) = (u64::try_from(call.long(0)?.unwrap_or(0)), call.bool(1)?.unwrap_or(true));
+            let done = fd.is_ok_and(|fd| shared.table.protect(fd, protected));
+            call.give_bool(done);
         }
         Ok(())
     }

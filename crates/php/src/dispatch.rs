@@ -24,7 +24,7 @@ use crate::queue::Item;
 use crate::reply::{Context, Form};
 use crate::request::{Incoming, RequestState};
 use crate::response::{ResponseState, Sink};
-use crate::server::Server;
+use crate::server::{Server, Shared, slot};
 use crate::worker::{call, settle, with};
 use crate::zend::object::Object;
 use crate::zend::value::{Owned, PhpString};
@@ -40,12 +40,38 @@ pub(crate) struct Dispatch {
     server: Owned,
     config: Arc<Config>,
     protocol: Protocol,
-    worker: usize,
 }
 
 impl Dispatch {
-    pub(crate) fn new(server: Object<'_>, config: Arc<Config>, protocol: Protocol, worker: usize) -> Dispatch {
-        Dispatch { server: Owned::object(server), config, protocol, worker }
+    pub(crate) fn new(server: Object<'_>, config: Arc<Config>, protocol: Protocol) -> Dispatch {
+        Dispatch { server: Owned::object(server), config, protocol }
+    }
+
+    /// For a server that runs.
+    pub(crate) fn of(server: Object<'_>, shared: &Shared) -> Dispatch {
+        Dispatch::new(server, shared.config.clone(), shared.protocol)
+    }
+
+    /// Calls the script's callback for an event of the server itself.
+    ///
+    /// # Errors
+    /// It did not return.
+    pub(crate) fn tell(&self, event: Event) -> Result<(), Stop> {
+        self.call(event, [self.server()])
+    }
+
+    /// As [`Dispatch::tell`], with numbers behind the server.
+    ///
+    /// # Errors
+    /// It did not return.
+    pub(crate) fn tell_numbers<const N: usize>(&self, event: Event, numbers: [i64; N]) -> Result<(), Stop> {
+        match self.callback(event) {
+            Some(callback) => {
+                let numbers = numbers.into_iter().map(Owned::long);
+                call(callback, std::iter::once(self.server()).chain(numbers).collect::<Vec<_>>())
+            }
+            None => Ok(()),
+        }
     }
 
     fn server(&self) -> Owned {
@@ -76,19 +102,19 @@ impl Dispatch {
     }
 
     fn item(&self, fd: Fd, item: Item) -> Result<(), Stop> {
-        let open = with(|worker| worker.info(fd)).flatten().is_some_and(|info| info.open);
+        let open = with(|worker| worker.is_open(fd)).unwrap_or(false);
         match item {
-            Item::Closed(closed) => self.closed(fd, closed),
+            Item::Closed(closed) => self.ended(fd, closed),
             // The script has closed it: what came before that, and was not looked at, is dropped.
             _ if !open => Ok(()),
             Item::Frame(opcode, compressed, data) => self.frame(fd, opcode, compressed, data),
             Item::Request(request) => self.request(fd, *request),
             Item::Upgrade(request) => self.upgrade(fd, *request),
             Item::Received(data) => {
-                let arguments = [self.server(), number(fd), self.reactor_id(), data.into()];
+                let arguments = [self.server(), number(fd), reactor_id(fd), data.into()];
                 self.call(Event::Receive, arguments)
             }
-            Item::Connected => self.call(Event::Connect, [self.server(), number(fd), self.reactor_id()]),
+            Item::Connected => self.call(Event::Connect, [self.server(), number(fd), reactor_id(fd)]),
             Item::CloseFrame(close) => {
                 if self.config.close_events {
                     let close = close.as_ref().map(|(code, reason)| (*code, reason.as_bytes()));
@@ -102,11 +128,18 @@ impl Dispatch {
                 finish(fd);
                 Ok(())
             }
+            Item::BufferFull => self.call(Event::BufferFull, [self.server(), number(fd)]),
+            Item::BufferEmpty => self.call(Event::BufferEmpty, [self.server(), number(fd)]),
         }
     }
 
-    fn reactor_id(&self) -> Owned {
-        Owned::long(self.worker as i64)
+    /// The end of a connection has come: a method may have told the script already.
+    fn ended(&self, fd: Fd, closed: Closed) -> Result<(), Stop> {
+        if with(|worker| worker.was_told(fd)) == Some(true) {
+            forget(fd);
+            return Ok(());
+        }
+        self.closed(fd, closed)
     }
 
     fn frame(&self, fd: Fd, opcode: Opcode, compressed: bool, data: PhpString) -> Result<(), Stop> {
@@ -115,13 +148,18 @@ impl Dispatch {
         self.call(Event::Message, [self.server(), frame])
     }
 
+    fn server_port(&self) -> u16 {
+        let port = self.server.as_object().and_then(|server| server.property(slot::PORT).as_long());
+        port.and_then(|port| u16::try_from(port).ok()).unwrap_or(0)
+    }
+
     fn incoming(&self, fd: Fd, request: Request) -> Incoming {
         let facts = with(|worker| worker.table.facts(fd.get())).flatten();
         let peer = facts.and_then(|facts| facts.peer);
         Incoming {
             fd: fd.get() as i64,
             request,
-            server_port: with(|worker| worker.port).unwrap_or(0),
+            server_port: self.server_port(),
             remote_port: peer.map_or(0, |peer| peer.port()),
             remote_addr: peer.map_or_else(String::new, |peer| peer.ip().to_canonical().to_string()),
             time: SystemTime::now(),
@@ -201,15 +239,27 @@ impl Dispatch {
             Some(_) if plain => Event::Disconnect,
             _ => Event::Close,
         };
-        let reactor_id = if closed.by_server { Owned::long(BY_SERVER) } else { self.reactor_id() };
+        let reactor_id = if closed.by_server { Owned::long(BY_SERVER) } else { reactor_id(fd) };
         let called = self.call(event, [self.server(), number(fd), reactor_id]);
-        with(|worker| worker.apply(fd, Command::Forget));
+        if with(|worker| worker.awaits_end(fd)) != Some(true) {
+            forget(fd);
+        }
         called
     }
 }
 
 fn number(fd: Fd) -> Owned {
     Owned::long(fd.get() as i64)
+}
+
+/// The number of the reactor, or of the worker, that has a connection.
+fn reactor_id(fd: Fd) -> Owned {
+    Owned::long(with(|worker| worker.owner(fd)).flatten().unwrap_or(0) as i64)
+}
+
+/// The script has heard of the connection's end: its fd is free.
+fn forget(fd: Fd) {
+    with(|worker| worker.apply(fd, Command::Forget));
 }
 
 /// The handler is done with what ended the connection: the close frame may go out.

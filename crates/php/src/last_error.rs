@@ -8,6 +8,8 @@ static LAST_ERROR: AtomicI64 = AtomicI64::new(0);
 
 /// A number or length that a method refuses.
 pub(crate) const INVALID_PARAMS: i64 = 505;
+/// An operation that is under way already, or that nobody is there for.
+pub(crate) const OPERATION_NOT_SUPPORTED: i64 = 507;
 /// An operation the server cannot do in its state.
 pub(crate) const WRONG_OPERATION: i64 = 509;
 /// Bytes that are no frame.

@@ -21,6 +21,7 @@ mod functions;
 mod guard;
 mod iterator;
 mod last_error;
+mod lifecycle;
 mod listener;
 mod log;
 mod method;

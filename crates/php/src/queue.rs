@@ -30,6 +30,17 @@ pub(crate) enum Item {
     /// The peer broke the protocol.
     Violated,
     Closed(Closed),
+    /// More is owed to the connection than the high watermark.
+    BufferFull,
+    /// No more than the low watermark.
+    BufferEmpty,
+}
+
+impl Item {
+    /// Does it count for `max_request`?
+    pub(crate) fn is_request(&self) -> bool {
+        matches!(self, Item::Received(_) | Item::Request(_) | Item::Upgrade(_) | Item::Frame(..))
+    }
 }
 
 /// The queue of a worker.
@@ -92,6 +103,8 @@ impl Handler for Queue {
             Event::Upgrade(request) => self.add(fd, Item::Upgrade(Box::new(request))),
             Event::Connected if self.tells_connected => self.add(fd, Item::Connected),
             Event::Connected => Verdict::Handled,
+            Event::BufferFull => self.add(fd, Item::BufferFull),
+            Event::BufferEmpty => self.add(fd, Item::BufferEmpty),
             Event::Ending(Ending::CloseFrame(payload)) => {
                 let close = Close::parse(payload).ok().and_then(|close| Some((close.code?.get(), close.reason.into())));
                 self.add(fd, Item::CloseFrame(close))

@@ -4,10 +4,14 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::SystemTime;
 
 use socket2::Socket;
 use wirewool_engine::config::Config;
-use wirewool_ipc::doorbell::Doorbell;
+use wirewool_hub::settings::Protocol;
+use wirewool_ipc::exchange::{Exchange, Standing};
+use wirewool_ipc::process::is_foreign;
+use wirewool_ipc::table::Table;
 
 use crate::array::Array;
 use crate::callback::Callback;
@@ -44,8 +48,8 @@ pub(crate) mod slot {
     pub(crate) const ON_EVENT: u32 = 15;
 }
 
-const MODE_BASE: i64 = 1;
-const MODE_PROCESS: i64 = 2;
+pub(crate) const MODE_BASE: i64 = 1;
+pub(crate) const MODE_PROCESS: i64 = 2;
 const SOCK_TCP: i64 = 1;
 const SSL_BIT: i64 = 512;
 
@@ -72,7 +76,42 @@ pub(crate) struct Server {
     callbacks: RefCell<[Option<Rc<Callback>>; EVENTS]>,
     socket: RefCell<Option<Socket>>,
     config: RefCell<Config>,
-    master: RefCell<Option<Arc<Doorbell>>>,
+    shared: RefCell<Option<Rc<Shared>>>,
+}
+
+/// What all processes of a running server share.
+pub(crate) struct Shared {
+    pub(crate) table: Arc<Table>,
+    pub(crate) exchange: Arc<Exchange>,
+    pub(crate) config: Arc<Config>,
+    pub(crate) protocol: Protocol,
+    /// Reactors in the master own the connections.
+    pub(crate) has_reactors: bool,
+    /// The port, the descriptor that it listens on, and the kind of socket.
+    pub(crate) port: u16,
+    pub(crate) descriptor: i32,
+    pub(crate) socket_type: i64,
+    pub(crate) began: SystemTime,
+}
+
+impl Shared {
+    /// The first of the workers' seats.
+    pub(crate) fn first_seat(&self) -> usize {
+        if self.has_reactors { self.config.reactors } else { 0 }
+    }
+
+    /// The seat of whoever is a worker now.
+    pub(crate) fn seat_of(&self, worker: usize) -> Option<usize> {
+        let even = self.first_seat() + worker;
+        let serves = |seat: &usize| {
+            let occupant = self.exchange.occupant(*seat);
+            occupant.is_some_and(|occupant| occupant.standing == Standing::Serving)
+        };
+        if worker >= self.config.workers {
+            return None;
+        }
+        [even, even + self.config.workers].into_iter().find(serves)
+    }
 }
 
 /// A process has one server at a time: signals and worker ids are the process's.
@@ -103,14 +142,14 @@ impl Server {
         self.phase.set(phase);
     }
 
-    /// What ends the server when it rings.
-    pub(crate) fn set_master(&self, master: Arc<Doorbell>) {
-        self.master.replace(Some(master));
+    /// The server runs.
+    pub(crate) fn set_shared(&self, shared: Rc<Shared>) {
+        self.shared.replace(Some(shared));
     }
 
-    /// Asks the master to end the server; false if it was never started.
-    pub(crate) fn ring_master(&self) -> bool {
-        self.master.borrow().as_ref().map(|master| master.ring()).is_some()
+    /// What its processes share; none if it does not run, or this process is none of them.
+    pub(crate) fn shared(&self) -> Option<Rc<Shared>> {
+        if is_foreign() || self.phase() != Phase::Running { None } else { self.shared.borrow().clone() }
     }
 
     /// The callback registered for `event`. It stays alive while the caller holds it.
@@ -150,7 +189,7 @@ fn read_plan<'a>(call: &Call<'a>) -> Result<Plan<'a>, Stop> {
     let refuse = |code, message: String| Err(exception::throw(Class::Exception, code, &message));
     let host = call.text(0)?.map_or(Ok("0.0.0.0"), str::from_utf8);
     let port = call.long(1)?.unwrap_or(0);
-    let mode = call.long(2)?.unwrap_or(MODE_BASE);
+    let mode = call.long(2)?.unwrap_or(MODE_PROCESS);
     let type_bits = call.long(3)?.unwrap_or(SOCK_TCP);
     let sapi = process::sapi_name();
     if !matches!(sapi, "cli" | "phpdbg" | "embed" | "micro") {
@@ -161,9 +200,6 @@ fn read_plan<'a>(call: &Call<'a>) -> Result<Plan<'a>, Stop> {
     }
     if SERVER_EXISTS.load(Ordering::Relaxed) {
         return refuse(SECOND_SERVER, format!("unable to create {class}: this process has a server already"));
-    }
-    if mode == MODE_PROCESS {
-        return refuse(0, "mode SWOOLE_PROCESS is not available yet: use SWOOLE_BASE".into());
     }
     if type_bits & SSL_BIT != 0 {
         return refuse(0, "SWOOLE_SSL is not available yet: put a proxy that speaks TLS in front".into());
@@ -196,6 +232,9 @@ fn construct(call: &Call<'_>) -> Result<(), Stop> {
         exception::throw(Class::Exception, code, &message)
     })?;
     state.socket.replace(Some(socket));
+    if plan.mode == MODE_PROCESS {
+        state.config.borrow_mut().workers = std::thread::available_parallelism().map_or(1, usize::from);
+    }
     state.set_phase(Phase::Constructed);
     SERVER_EXISTS.store(true, Ordering::Relaxed);
     fill(object, &plan, port)

@@ -1,22 +1,27 @@
-//! `start()` and `shutdown()`: from a server that is set up to workers that serve.
+//! `start()`: from a server that is set up to processes that serve.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::SystemTime;
 
-use wirewool_engine::config::Config;
+use wirewool_engine::config::DispatchMode;
 use wirewool_engine::listener::Listener;
-use wirewool_engine::manager::{Manager, Role, Seat};
+use wirewool_engine::manager::{Happened, Manager, Plan, Seat};
+use wirewool_engine::master::{Master, News, Side};
 use wirewool_engine::reactor::Reactor;
-use wirewool_hub::settings::Protocol;
-use wirewool_ipc::doorbell::Doorbell;
-use wirewool_ipc::process::{is_foreign, mark_foreign_children, raise_descriptor_limit, threads};
+use wirewool_engine::remote::Limits;
+use wirewool_engine::station::{Among, Station, Way};
+use wirewool_hub::settings::{Protocol, Settings};
+use wirewool_ipc::exchange::Exchange;
+use wirewool_ipc::process::{Ended, is_foreign, mark_foreign_children, raise_descriptor_limit, threads};
+use wirewool_ipc::signal::{Signal, Signals};
 use wirewool_ipc::table::Table;
 
 use crate::array::Array;
-use crate::connections::{Local, NO_WORKER};
+use crate::connections::All;
 use crate::dispatch::{self, Dispatch};
 use crate::event::Event;
 use crate::exception;
@@ -27,7 +32,7 @@ use crate::listener;
 use crate::log;
 use crate::method::{Call, methods};
 use crate::process;
-use crate::server::{Phase, Server, slot};
+use crate::server::{MODE_PROCESS, Phase, Server, Shared, slot};
 use crate::warning;
 use crate::worker::{self, Parts};
 use crate::zend::ffi::Class;
@@ -57,14 +62,10 @@ fn required(protocol: Protocol) -> (Event, &'static str) {
     }
 }
 
-/// What all workers share.
+/// What a server starts with.
 struct Common {
-    config: Arc<Config>,
-    protocol: Protocol,
+    shared: Rc<Shared>,
     listener: Listener,
-    table: Arc<Table>,
-    doorbells: Arc<[Doorbell]>,
-    master: Arc<Doorbell>,
 }
 
 fn prepare(server: Object<'_>, state: &Server, protocol: Protocol) -> io::Result<Common> {
@@ -81,13 +82,27 @@ fn prepare(server: Object<'_>, state: &Server, protocol: Protocol) -> io::Result
     let listener = Listener::adopt(OwnedFd::from(socket))?;
     listener.listen(config.backlog, config.tcp_nodelay)?;
     mark_foreign_children()?;
-    let table = Arc::new(Table::new(config.workers, config.max_connection)?);
-    let doorbells = (0..config.workers).map(|_| Doorbell::new()).collect::<io::Result<Vec<_>>>()?;
+    let has_reactors = server.property(slot::MODE).as_long() == Some(MODE_PROCESS);
+    // Each worker has a second seat, for its successor; whoever has connections is an owner.
+    let workers = 2 * config.workers;
+    let (seats, owners) = if has_reactors { (config.reactors + workers, config.reactors) } else { (workers, workers) };
+    let table = Arc::new(Table::new(owners, config.max_connection)?);
+    let exchange = Arc::new(Exchange::new(seats, config.ring_bytes)?);
+    let shared = Rc::new(Shared {
+        table,
+        exchange,
+        config: Arc::new(config),
+        protocol,
+        has_reactors,
+        port: listener.address().map_or(0, |address| address.port()),
+        descriptor: listener.as_fd().as_raw_fd(),
+        socket_type: server.property(slot::TYPE).as_long().unwrap_or(0),
+        began: SystemTime::now(),
+    });
     if let Some(connections) = server.property(slot::CONNECTIONS).as_object().and_then(Object::state::<Connections>) {
-        connections.bind(Some(Rc::new(Local::new(table.clone()))));
+        connections.bind(Some(Rc::new(All::new(shared.clone()))));
     }
-    let master = Arc::new(Doorbell::new()?);
-    Ok(Common { config: Arc::new(config), protocol, listener, table, doorbells: doorbells.into(), master })
+    Ok(Common { shared, listener })
 }
 
 fn start(call: &Call<'_>) -> Result<bool, Stop> {
@@ -118,47 +133,164 @@ fn start(call: &Call<'_>) -> Result<bool, Stop> {
             return Err(exception::throw(Class::Exception, code, &format!("failed to start the server: {error}")));
         }
     };
-    show_settings(server, &common)?;
+    show_settings(server, &common.shared)?;
     let pid = Owned::long(std::process::id().into());
     server.set_property(slot::MASTER_PID, Owned::copy(&pid))?;
     server.set_property(slot::MANAGER_PID, pid)?;
-    state.set_master(common.master.clone());
+    state.set_shared(common.shared.clone());
     state.set_phase(Phase::Running);
     // The children would print what is buffered here once more.
     process::flush_output()?;
-    manage(server, state, &common)?;
-    Ok(true)
-}
-
-/// Runs the manager; in a worker, its loop. Only the master returns `Ok`.
-fn manage(server: Object<'_>, state: &Server, common: &Common) -> Result<(), Stop> {
-    let manager = Manager::new(common.table.clone(), common.config.workers, common.config.max_wait_time);
-    match manager.and_then(|manager| manager.with_listener(common.listener.clone()).run(&common.master)) {
-        Ok(Role::Worker(seat)) => {
-            process::forked();
-            let result = serve(server, common, seat);
+    let ran = if common.shared.has_reactors { run_master(server, &common) } else { run_alone(server, &common) };
+    let ended = match ran {
+        Ok(Left::Master(called)) => called,
+        Ok(Left::Child(result)) => {
             leave();
-            Err(end_of_worker(result))
-        }
-        Ok(Role::Master) => {
-            ENDED.store(true, Ordering::Relaxed);
-            listener::remove_file(&common.listener);
-            let dispatch = Dispatch::new(server, common.config.clone(), common.protocol, 0);
-            let called = dispatch.call(Event::Shutdown, [Owned::object(server)]);
-            state.set_phase(Phase::Constructed);
-            dispatch::within_method(called)
+            return Err(end_of_child(result));
         }
         Err(error) => {
             state.set_phase(Phase::Constructed);
             ENDED.store(true, Ordering::Relaxed);
             let code = error.raw_os_error().map_or(0, i64::from);
-            Err(exception::throw(Class::Exception, code, &format!("the server cannot run: {error}")))
+            return Err(exception::throw(Class::Exception, code, &format!("the server cannot run: {error}")));
+        }
+    };
+    ENDED.store(true, Ordering::Relaxed);
+    listener::remove_file(&common.listener);
+    let called = ended.and_then(|()| Dispatch::of(server, &common.shared).tell(Event::Shutdown));
+    state.set_phase(Phase::Constructed);
+    dispatch::within_method(called)?;
+    Ok(true)
+}
+
+/// Where a process comes out of the server's life: how its callbacks ended.
+enum Left {
+    Master(Result<(), Stop>),
+    /// The manager or a worker: it is to exit.
+    Child(Result<(), Stop>),
+}
+
+fn plan(shared: &Shared) -> Plan {
+    Plan {
+        workers: shared.config.workers,
+        first_seat: shared.first_seat(),
+        max_wait: shared.config.max_wait_time,
+        reload_async: shared.config.reload_async,
+        workers_own: !shared.has_reactors,
+        has_master: shared.has_reactors,
+    }
+}
+
+/// Master and manager in one.
+fn run_alone(server: Object<'_>, common: &Common) -> io::Result<Left> {
+    let Common { shared, listener } = common;
+    let signals = Signals::install(&[Signal::Term, Signal::Int])?;
+    let manager = Manager::new(plan(shared), shared.table.clone(), shared.exchange.clone(), listener.clone(), signals)?;
+    match run_manager(server, common, manager)? {
+        Managed::Ended(called) => Ok(Left::Master(called)),
+        Managed::Worker(result) => Ok(Left::Child(result)),
+    }
+}
+
+/// The master with its reactors, and in another process the manager.
+fn run_master(server: Object<'_>, common: &Common) -> io::Result<Left> {
+    let Common { shared, listener } = common;
+    let (table, exchange) = (shared.table.clone(), shared.exchange.clone());
+    let mut master = match Master::fork(plan(shared), shared.config.reactors, table, exchange, listener.clone())? {
+        Side::Master(master) => master,
+        Side::Manager(manager) => {
+            process::forked();
+            let managed = set_manager(server, std::process::id()).map(|()| run_manager(server, common, manager));
+            return Ok(Left::Child(match managed {
+                Ok(Ok(Managed::Ended(called) | Managed::Worker(called))) => called,
+                Ok(Err(error)) => {
+                    tracing::error!("the manager ends: {error}");
+                    process::set_exit_status(1);
+                    Ok(())
+                }
+                Err(stop) => Err(stop),
+            }));
+        }
+    };
+    let dispatch = Dispatch::of(server, shared);
+    let pid = master.manager().map_or(0, |pid| pid.as_raw_pid().unsigned_abs());
+    let mut called = set_manager(server, pid).and_then(|()| dispatch.tell(Event::Start));
+    if called.is_err() {
+        shared.exchange.shut_down();
+    }
+    let settings = settings(server, shared)?;
+    let tells_connected = has_callback(server, Event::Connect);
+    let mut reactors = Some(master.start(&shared.config, settings, tells_connected, shared.table.clone())?);
+    loop {
+        match master.next(&mut reactors)? {
+            News::Ending => called = called.and_then(|()| dispatch.tell(Event::BeforeShutdown)),
+            News::Ended(true) => return Ok(Left::Master(called)),
+            News::Ended(false) => {
+                process::set_exit_status(1);
+                return Ok(Left::Master(called));
+            }
         }
     }
 }
 
-/// How a worker leaves `start()`: nothing of the script behind it runs in a worker, nor does it catch anything.
-fn end_of_worker(result: Result<(), Stop>) -> Stop {
+fn set_manager(server: Object<'_>, pid: u32) -> Result<(), Stop> {
+    server.set_property(slot::MANAGER_PID, Owned::long(pid.into()))
+}
+
+fn has_callback(server: Object<'_>, event: Event) -> bool {
+    server.state::<Server>().is_some_and(|state| state.callback(event).is_some())
+}
+
+/// How a manager came to its end.
+enum Managed {
+    /// With the server.
+    Ended(Result<(), Stop>),
+    /// By becoming a worker, which has ended.
+    Worker(Result<(), Stop>),
+}
+
+/// Keeps the workers running. A callback of the manager's that does not return ends the server.
+fn run_manager(server: Object<'_>, common: &Common, mut manager: Manager) -> io::Result<Managed> {
+    let shared = &common.shared;
+    let dispatch = Dispatch::of(server, shared);
+    let mut called = Ok(());
+    loop {
+        let happened = manager.next()?;
+        if called.is_err() && !matches!(happened, Happened::Forked(_) | Happened::Ended) {
+            continue;
+        }
+        called = match happened {
+            Happened::Forked(seat) => {
+                process::forked();
+                return Ok(Managed::Worker(serve(server, common, seat)));
+            }
+            Happened::Started => dispatch.tell(Event::ManagerStart),
+            Happened::Failed { worker, pid, ended } => {
+                let (code, signal) = match ended {
+                    Ended::Exited(code) => (code, 0),
+                    Ended::Killed(signal) => (0, signal),
+                };
+                let numbers = [worker as i64, pid.as_raw_pid().into(), code.into(), signal.into()];
+                dispatch.tell_numbers(Event::WorkerError, numbers)
+            }
+            Happened::ReloadBegins => dispatch.tell(Event::BeforeReload),
+            Happened::ReloadEnded => dispatch.tell(Event::AfterReload),
+            Happened::Ending if shared.has_reactors => Ok(()),
+            Happened::Ending => dispatch.tell(Event::BeforeShutdown),
+            Happened::Ended => {
+                called = called.and_then(|()| dispatch.tell(Event::ManagerStop));
+                return Ok(Managed::Ended(called));
+            }
+        };
+        if called.is_err() {
+            manager.end();
+            shared.exchange.shut_down();
+        }
+    }
+}
+
+/// How a manager or worker leaves `start()`: nothing of the script behind it runs there, nor does it catch anything.
+fn end_of_child(result: Result<(), Stop>) -> Stop {
     if result == Err(Stop::Bailout) || exception::settle() == Err(Stop::Bailout) {
         return Stop::Bailout;
     }
@@ -171,61 +303,73 @@ fn leave() {
     dispatch::set_current(None);
 }
 
+/// What the loops that have the connections are told.
+fn settings(server: Object<'_>, shared: &Shared) -> io::Result<Settings> {
+    let requests = has_callback(server, Event::Request);
+    let mut settings = shared.config.settings(shared.protocol, requests, has_callback(server, Event::Handshake));
+    settings.buffer_events = has_callback(server, Event::BufferFull) || has_callback(server, Event::BufferEmpty);
+    Ok(settings)
+}
+
+/// The place of a worker among the processes of the server.
+fn station(server: Object<'_>, common: &Common, seat: Seat) -> io::Result<Station> {
+    let Common { shared, listener } = common;
+    let (table, exchange, config) = (shared.table.clone(), shared.exchange.clone(), &shared.config);
+    let limits = Limits { push_bytes_max: config.push_bytes_max, outbox_bytes_max: config.outbox_bytes_max };
+    let Seat { seat, signals, .. } = seat;
+    let way = Way::new(table.clone(), exchange.clone(), seat, limits);
+    let among = Among { seat, exchange: exchange.clone(), signals, way };
+    if shared.has_reactors {
+        return Station::elsewhere(among, config.max_wait_time);
+    }
+    let reactor = Reactor::new(config, settings(server, shared)?, listener, table, exchange, seat)?;
+    Station::own(reactor, Some(among), config.max_wait_time)
+}
+
 /// A worker, from its first callback to its last.
 fn serve(server: Object<'_>, common: &Common, seat: Seat) -> Result<(), Stop> {
-    let Common { config, protocol, listener, table, doorbells, .. } = common;
-    let id = seat.worker;
+    let shared = &common.shared;
+    let (id, number, successor) = (seat.worker, seat.seat, seat.successor);
     server.set_property(slot::WORKER_ID, Owned::long(id as i64))?;
     server.set_property(slot::WORKER_PID, Owned::long(std::process::id().into()))?;
-    let dispatch = Rc::new(Dispatch::new(server, config.clone(), *protocol, id));
+    let dispatch = Rc::new(Dispatch::of(server, shared));
     dispatch::set_current(Some(dispatch.clone()));
-    let state = server.state::<Server>().ok_or(Stop::Thrown)?;
-    let settings = config.settings(
-        *protocol,
-        state.callback(Event::Request).is_some(),
-        state.callback(Event::Handshake).is_some(),
-    );
-    let reactor = Reactor::new(config, settings, listener, table.clone(), doorbells.clone(), id);
-    let reactor = reactor.and_then(|mut reactor| {
-        reactor.watch_signals(&seat.signals)?;
-        Ok(reactor)
-    });
-    let reactor = match reactor {
-        Ok(reactor) => reactor,
+    let station = match station(server, common, seat) {
+        Ok(station) => station,
         Err(error) => {
             tracing::error!("worker {id} has no event loop: {error}");
             process::set_exit_status(1);
             return Err(Stop::Thrown);
         }
     };
+    let by_fd = matches!(shared.config.dispatch, DispatchMode::Fixed | DispatchMode::Round | DispatchMode::Idle);
     worker::install(Parts {
-        reactor,
-        table: table.clone(),
+        station,
+        table: shared.table.clone(),
         id,
-        port: listener.address().map_or(0, |address| address.port()),
-        server_descriptor: listener.as_fd().as_raw_fd(),
-        socket_type: server.property(slot::TYPE).as_long().unwrap_or(0),
-        signals: seat.signals,
-        max_wait: config.max_wait_time,
-        tells_connected: state.callback(Event::Connect).is_some(),
+        seat: number,
+        workers: shared.config.workers,
+        by_fd,
+        requests_left: shared.config.requests_of_a_worker(),
+        tells_connected: has_callback(server, Event::Connect),
     });
-    if id == 0 && !seat.successor {
-        dispatch.call(Event::Start, [Owned::object(server)])?;
+    if id == 0 && !successor && !shared.has_reactors {
+        dispatch.tell(Event::Start)?;
     }
-    dispatch.call(Event::WorkerStart, [Owned::object(server), Owned::long(id as i64)])?;
-    // From here on connections may be handed to this worker.
-    table.attach(id, rustix::process::getpid());
-    worker::run(&|fd, item| dispatch.handle(fd, item), &|callback| worker::call(callback, []))?;
-    dispatch.call(Event::WorkerStop, [Owned::object(server), Owned::long(id as i64)])
+    dispatch.tell_numbers(Event::WorkerStart, [id as i64])?;
+    worker::run(&|fd, item| dispatch.handle(fd, item), &|callback| worker::call(callback, []), &|| {
+        dispatch.tell_numbers(Event::WorkerExit, [id as i64])
+    })?;
+    dispatch.tell_numbers(Event::WorkerStop, [id as i64])
 }
 
 /// What `$server->setting` shows once the server runs.
-fn show_settings(server: Object<'_>, common: &Common) -> Result<(), Stop> {
+fn show_settings(server: Object<'_>, shared: &Shared) -> Result<(), Stop> {
     let mut setting = match Array::of(server.property(slot::SETTING)) {
         Some(setting) => setting,
         None => Array::new(8)?,
     };
-    let config = &common.config;
+    let config = &shared.config;
     for (name, number) in [
         ("worker_num", config.workers),
         ("task_worker_num", 0),
@@ -234,9 +378,9 @@ fn show_settings(server: Object<'_>, common: &Common) -> Result<(), Stop> {
     ] {
         setting.set(name, Owned::long(number as i64))?;
     }
-    if common.protocol != Protocol::Raw {
+    if shared.protocol != Protocol::Raw {
         setting.set("open_http_protocol", Owned::bool(true))?;
-        setting.set("open_websocket_protocol", Owned::bool(common.protocol == Protocol::WebSocket))?;
+        setting.set("open_websocket_protocol", Owned::bool(shared.protocol == Protocol::WebSocket))?;
         for name in ["open_mqtt_protocol", "open_eof_check", "open_length_check"] {
             setting.set(name, Owned::bool(false))?;
         }
@@ -244,30 +388,10 @@ fn show_settings(server: Object<'_>, common: &Common) -> Result<(), Stop> {
     server.set_property(slot::SETTING, setting.into_value())
 }
 
-/// Ends the server, from whichever of its processes.
-fn shutdown(call: &Call<'_>) -> Result<bool, Stop> {
-    let state = call.state::<Server>()?;
-    let running = state.phase() == Phase::Running;
-    // Not a signal: $master_pid is a property that the script may write to.
-    if running && !is_foreign() && state.ring_master() {
-        return Ok(true);
-    }
-    last_error::set(last_error::WRONG_OPERATION);
-    warning::warn(if running { NO_WORKER } else { "server is not running" })?;
-    Ok(false)
-}
-
 methods! {
     fn zim_Swoole_Server_start(call) {
         call.count(0, 0)?;
         let done = start(call)?;
-        call.give_bool(done);
-        Ok(())
-    }
-
-    fn zim_Swoole_Server_shutdown(call) {
-        call.count(0, 0)?;
-        let done = shutdown(call)?;
         call.give_bool(done);
         Ok(())
     }

@@ -8,7 +8,7 @@ use wirewool_proto::websocket::frame::Opcode;
 use wirewool_proto::websocket::message::Payload;
 use wirewool_proto::websocket::role::Role;
 
-use crate::connections::{fd_of, note, running};
+use crate::connections::{connection, fd_of, note, running, shared};
 use crate::dispatch;
 use crate::frame::Outgoing;
 use crate::guard::Stop;
@@ -63,7 +63,7 @@ fn push(call: &Call<'_>) -> Result<bool, Stop> {
     let frame = Outgoing::read(call, 1)?;
     let Some(fd) = fd_of(number) else { return unknown(number) };
     // Most pushes go well: only after one that does not is the connection asked for.
-    let status = || with(|worker| worker.info(fd)).flatten().map(|info| info.status);
+    let status = || with(|worker| worker.status(fd)).flatten();
     if let Some((code, reason)) = &frame.close {
         return if status().is_some() { disconnect(fd, (*code).into(), reason) } else { unknown(number) };
     }
@@ -159,9 +159,8 @@ methods! {
 
     fn zim_Swoole_WebSocket_Server_isEstablished(call) {
         call.count(1, 1)?;
-        if running(call)? {
-            let number = call.long(0)?.unwrap_or(0);
-            let connection = with(|worker| u64::try_from(number).ok().and_then(|fd| worker.table.connection(fd))).flatten();
+        if let Some(shared) = shared(call)? {
+            let connection = connection(&shared, call.long(0)?.unwrap_or(0));
             call.give_bool(connection.is_some_and(|connection| connection.status >= Status::Active as u8));
         }
         Ok(())

@@ -4,19 +4,18 @@
 //! calls `push()`, and the loop may one day go on elsewhere while a callback is suspended.
 
 use std::cell::RefCell;
+use std::collections::HashSet;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::Duration;
 
-use wirewool_engine::reactor::{Reactor, Served};
-use wirewool_hub::command::{Command, Info, Outlet, Refused};
-use wirewool_hub::event::{Closed, Event, Handler, Verdict};
+use wirewool_engine::station::{Station, Step};
+use wirewool_hub::command::{Command, Outlet, Refused};
+use wirewool_hub::event::{Closed, Event, Handler, Status, Verdict};
 use wirewool_hub::fd::Fd;
-use wirewool_hub::time::Moment;
-use wirewool_ipc::signal::{Signal, Signals};
+use wirewool_ipc::exchange::Count;
 use wirewool_ipc::table::Table;
-use wirewool_proto::websocket::close::CloseCode;
 
 use crate::callback::{Callback, Outcome};
 use crate::exception;
@@ -26,22 +25,20 @@ use crate::zend::value::Owned;
 
 /// A worker's loop, and what it works for.
 pub(crate) struct Worker {
-    reactor: Reactor,
+    station: Station,
     queue: Queue,
     deferred: Vec<Rc<Callback>>,
     pub(crate) table: Arc<Table>,
-    /// Its number.
+    /// Its number, and its seat.
     pub(crate) id: usize,
-    /// The port of the server.
-    pub(crate) port: u16,
-    /// The descriptor that it listens on, and the kind of socket.
-    pub(crate) server_descriptor: i32,
-    pub(crate) socket_type: i64,
-    began: SystemTime,
-    signals: Signals,
-    max_wait: Duration,
-    /// When the worker leaves its connections behind, once it ends.
-    ends_at: Option<Instant>,
+    pub(crate) seat: usize,
+    /// All of a connection comes to this worker if its fd says so; of how many workers.
+    workers: usize,
+    by_fd: bool,
+    /// Those elsewhere that a method has closed here, before their end was heard of.
+    closed_here: HashSet<Fd>,
+    /// After so many more messages and requests it ends.
+    requests_left: Option<u64>,
 }
 
 thread_local! {
@@ -50,32 +47,30 @@ thread_local! {
 
 /// What a worker is made of.
 pub(crate) struct Parts {
-    pub(crate) reactor: Reactor,
+    pub(crate) station: Station,
     pub(crate) table: Arc<Table>,
     pub(crate) id: usize,
-    pub(crate) port: u16,
-    pub(crate) server_descriptor: i32,
-    pub(crate) socket_type: i64,
-    pub(crate) signals: Signals,
-    pub(crate) max_wait: Duration,
+    pub(crate) seat: usize,
+    pub(crate) workers: usize,
+    /// Which worker an event comes to depends on the fd alone.
+    pub(crate) by_fd: bool,
+    pub(crate) requests_left: Option<u64>,
     pub(crate) tells_connected: bool,
 }
 
 /// From here on, this process is a worker.
 pub(crate) fn install(parts: Parts) {
     let worker = Worker {
-        reactor: parts.reactor,
+        station: parts.station,
         queue: Queue::new(parts.tells_connected),
         deferred: Vec::new(),
         table: parts.table,
         id: parts.id,
-        port: parts.port,
-        server_descriptor: parts.server_descriptor,
-        socket_type: parts.socket_type,
-        began: SystemTime::now(),
-        signals: parts.signals,
-        max_wait: parts.max_wait,
-        ends_at: None,
+        seat: parts.seat,
+        workers: parts.workers,
+        by_fd: parts.by_fd,
+        closed_here: HashSet::new(),
+        requests_left: parts.requests_left,
     };
     WORKER.set(Some(worker));
 }
@@ -93,7 +88,7 @@ impl Handler for Deaf {
 /// held of PHP is released.
 pub(crate) fn remove() {
     // Sends before the first event, and takes no memory of PHP's, which may have none left.
-    with(|worker| worker.reactor.settle(&mut Deaf));
+    with(|worker| worker.station.settle(&mut Deaf));
     // Taken out first: releasing may run PHP.
     drop(WORKER.take());
 }
@@ -111,10 +106,12 @@ impl Worker {
     /// Asks something of a connection: at once, or with the rest of the batch that is being handled.
     pub(crate) fn apply(&mut self, fd: Fd, command: Command<'_>) -> Result<(), Refused> {
         let more = !self.queue.is_empty();
-        self.reactor.apply(fd, command, more)
+        let applied = self.station.apply(fd, command, more);
+        self.station.count(Count::Responses, u64::from(applied.is_ok()));
+        applied
     }
 
-    /// Closes a connection, and takes its end out of its turn.
+    /// Closes a connection. If its end is this worker's to tell, it is taken out of its turn.
     ///
     /// # Errors
     /// The queue has no memory left. Within: why the connection was not closed.
@@ -123,24 +120,53 @@ impl Worker {
         fd: Fd,
         command: Command<'_>,
     ) -> Result<Result<Option<Closed>, Refused>, Stop> {
-        if let Err(refused) = self.reactor.apply(fd, command, false) {
+        let disconnects = matches!(command, Command::Disconnect { .. });
+        let is_own = self.station.has(fd);
+        let status = self.status(fd);
+        if let Err(refused) = self.station.apply(fd, command, false) {
             return Ok(Err(refused));
         }
-        check(self.reactor.settle(&mut self.queue))?;
-        Ok(Ok(self.queue.take_closed(fd)))
+        if is_own {
+            check(self.station.settle(&mut self.queue))?;
+            return Ok(Ok(self.queue.take_closed(fd)));
+        }
+        let is_ours = self.station.is_elsewhere() && self.by_fd && (fd.get() % self.workers as u64) as usize == self.id;
+        let closed = status
+            .filter(|_| is_ours && self.closed_here.insert(fd))
+            .map(|status| Closed { by_server: true, status: if disconnects { Status::Closing } else { status } });
+        Ok(Ok(closed))
     }
 
-    pub(crate) fn info(&self, fd: Fd) -> Option<Info> {
-        self.reactor.info(fd)
+    /// How far a connection has come, in whichever worker it is.
+    pub(crate) fn status(&self, fd: Fd) -> Option<Status> {
+        self.table.connection(fd.get()).map(|connection| match connection.status {
+            1 => Status::Upgrading,
+            2 => Status::OwnHandshake,
+            3 => Status::Active,
+            4.. => Status::Closing,
+            0 => Status::Plain,
+        })
     }
 
-    pub(crate) fn reactor(&self) -> &Reactor {
-        &self.reactor
+    /// The number of the reactor, or of the worker, that has a connection.
+    pub(crate) fn owner(&self, fd: Fd) -> Option<usize> {
+        let owner = self.table.connection(fd.get())?.owner;
+        Some(if self.station.is_elsewhere() { owner } else { owner % self.workers })
     }
 
-    /// When a moment of the loop was.
-    pub(crate) fn time_of(&self, moment: Moment) -> SystemTime {
-        self.began + Duration::from_millis(moment.0)
+    /// Can what came from a connection still be answered? Not once the script has closed it.
+    pub(crate) fn is_open(&self, fd: Fd) -> bool {
+        if self.station.is_elsewhere() { !self.closed_here.contains(&fd) } else { self.station.is_open(fd) }
+    }
+
+    /// The end of a connection has come: did a method tell the script already?
+    pub(crate) fn was_told(&mut self, fd: Fd) -> bool {
+        self.closed_here.remove(&fd)
+    }
+
+    /// The script was told of a connection's end by the method that closed it; is the end itself still to come?
+    pub(crate) fn awaits_end(&self, fd: Fd) -> bool {
+        self.closed_here.contains(&fd)
     }
 
     /// To be called once this pass is over.
@@ -148,36 +174,62 @@ impl Worker {
         self.deferred.push(callback);
     }
 
+    /// This worker is to be replaced by another one.
+    pub(crate) fn leave_soon(&mut self) {
+        self.requests_left = Some(0);
+    }
+
     /// The next item of the queue.
     fn next_item(&mut self) -> Result<Option<(Fd, Item)>, Stop> {
         if self.queue.is_empty() {
-            check(self.reactor.settle(&mut self.queue))?;
+            check(self.station.settle_own(&mut self.queue))?;
         }
         Ok(self.queue.take())
     }
 
-    fn wait(&mut self) -> io::Result<()> {
-        let limit = match self.ends_at {
-            _ if !self.deferred.is_empty() => Some(Duration::ZERO),
-            Some(at) => Some(at.saturating_duration_since(Instant::now())),
-            None => None,
-        };
-        self.reactor.wait(limit)
+    fn wait(&mut self) -> io::Result<Verdict> {
+        let limit = if self.deferred.is_empty() { None } else { Some(Duration::ZERO) };
+        self.station.wait(limit, &mut self.queue)
     }
 
-    /// SIGTERM: no more connections, the others are closed.
-    fn end(&mut self) -> Verdict {
-        if self.ends_at.is_some() {
-            return Verdict::Handled;
+    fn step(&mut self) -> Step {
+        // Nothing more is begun by one that has had enough.
+        if self.station.is_elsewhere() && self.requests_left == Some(0) {
+            return Step::Over;
         }
-        self.ends_at = Some(Instant::now() + self.max_wait);
-        self.reactor.stop_accepting();
-        self.reactor.close_all(CloseCode::GOING_AWAY, &mut self.queue)
+        self.station.step(&mut self.queue)
     }
 
-    fn has_ended(&self) -> bool {
-        self.ends_at.is_some_and(|at| self.reactor.is_empty() || at <= Instant::now())
+    fn begin(&mut self, item: &Item) {
+        self.station.count(Count::Begun, 1);
+        if item.is_request() {
+            self.station.count(Count::Requests, 1);
+            self.requests_left = self.requests_left.map(|left| left.saturating_sub(1));
+        }
+        self.station.set_busy(true);
     }
+
+    fn end_item(&mut self) {
+        self.station.set_busy(false);
+        self.station.flush_if_late();
+    }
+
+    /// Ends if it was told to, or has handled as much as it should.
+    fn end_if_told(&mut self) -> Verdict {
+        if self.station.is_told_to_end() || self.requests_left == Some(0) {
+            return self.station.end(&mut self.queue);
+        }
+        Verdict::Handled
+    }
+}
+
+/// What a loop's turn came to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    GoOn,
+    /// It ends, and waits for its connections.
+    Leaving,
+    Ended,
 }
 
 /// One step of the loop. A fork of the script's own comes back from its callback into a loop that is not its own: it
@@ -186,39 +238,52 @@ fn step<R>(step: impl FnOnce(&mut Worker) -> R) -> Result<R, Stop> {
     with(step).ok_or(Stop::Bailout)
 }
 
-/// Runs the loop until the worker is told to end. `handle` runs one item of the queue, `call` one deferred callback.
+/// Runs the loop until the worker is told to end. `handle` runs one item of the queue, `call` one deferred callback,
+/// `leaving` what a script wants to do while the worker ends, turn by turn.
 ///
 /// # Errors
 /// A callback threw, exited or ended fatally, or the loop cannot wait: the worker is to end.
 pub(crate) fn run(
     handle: &dyn Fn(Fd, Item) -> Result<(), Stop>,
     call: &dyn Fn(Rc<Callback>) -> Result<(), Stop>,
+    leaving: &dyn Fn() -> Result<(), Stop>,
 ) -> Result<(), Stop> {
+    if let Err(error) = step(|worker| worker.station.open())? {
+        tracing::error!("the worker ends, it cannot accept: {error}");
+        return Ok(());
+    }
     loop {
-        if let Err(error) = step(Worker::wait)? {
-            tracing::error!("the worker ends, it cannot wait: {error}");
-            return Ok(());
+        match step(Worker::wait)? {
+            Ok(verdict) => check(verdict)?,
+            Err(error) => {
+                tracing::error!("the worker ends, it cannot wait: {error}");
+                return Ok(());
+            }
         }
-        check(step(|worker| worker.reactor.tick(&mut worker.queue))?)?;
         run_queue(handle)?;
         loop {
-            match step(|worker| worker.reactor.serve(&mut worker.queue))? {
-                Served::Nothing => break,
-                Served::Connection | Served::Rang => {}
-                Served::Signalled => check(step(|worker| {
-                    let term = worker.signals.take().any(|signal| signal == Signal::Term);
-                    if term { worker.end() } else { Verdict::Handled }
-                })?)?,
-                Served::Stop => return Err(Stop::Bailout),
+            match step(Worker::step)? {
+                Step::Over => break,
+                Step::Served => run_queue(handle)?,
+                Step::Stop => return Err(Stop::Bailout),
             }
-            run_queue(handle)?;
         }
+        run_queue(handle)?;
         for callback in step(|worker| std::mem::take(&mut worker.deferred))? {
             call(callback)?;
             run_queue(handle)?;
         }
-        if step(|worker| worker.has_ended())? {
-            return Ok(());
+        check(step(Worker::end_if_told)?)?;
+        run_queue(handle)?;
+        let turn = step(|worker| match (worker.station.has_ended(), worker.station.is_ending()) {
+            (true, _) => Turn::Ended,
+            (false, true) => Turn::Leaving,
+            (false, false) => Turn::GoOn,
+        })?;
+        match turn {
+            Turn::GoOn => {}
+            Turn::Leaving => leaving()?,
+            Turn::Ended => return Ok(()),
         }
     }
 }
@@ -232,8 +297,9 @@ fn check(verdict: Verdict) -> Result<(), Stop> {
 /// the rest, or when that takes long.
 fn run_queue(handle: &dyn Fn(Fd, Item) -> Result<(), Stop>) -> Result<(), Stop> {
     while let Some((fd, item)) = step(Worker::next_item)?? {
+        step(|worker| worker.begin(&item))?;
         handle(fd, item)?;
-        step(|worker| worker.reactor.flush_if_late())?;
+        step(Worker::end_item)?;
     }
     Ok(())
 }
@@ -243,8 +309,8 @@ fn run_queue(handle: &dyn Fn(Fd, Item) -> Result<(), Stop>) -> Result<(), Stop> 
 ///
 /// # Errors
 /// The worker is to end.
-pub(crate) fn call<const N: usize>(callback: Rc<Callback>, mut arguments: [Owned; N]) -> Result<(), Stop> {
-    let called = match callback.call(&mut arguments) {
+pub(crate) fn call(callback: Rc<Callback>, mut arguments: impl AsMut<[Owned]>) -> Result<(), Stop> {
+    let called = match callback.call(arguments.as_mut()) {
         Outcome::Bailout => Err(Stop::Bailout),
         Outcome::Returned | Outcome::Threw | Outcome::Exited => exception::settle(),
     };

@@ -39,13 +39,16 @@ type Count = fn(&Reached) -> usize;
 
 #[test]
 fn the_seeds_of_the_hub_go_deep() {
-    let rows: [(&str, Count, usize); 14] = [
+    let rows: [(&str, Count, usize); 17] = [
         ("compressed_messages", |reached| reached.inflated, 3),
         ("compressed_messages", |reached| reached.deflated, 5),
         ("no_context_kept", |reached| reached.deflated, 4),
         ("fragments_and_what_is_held", |reached| reached.fragments, 4),
         ("backlog_and_back_pressure", |reached| reached.backlogs, 10),
         ("backlog_and_back_pressure", |reached| reached.expired, 1),
+        ("marks_crossed", |reached| reached.filled, 3),
+        ("a_handler_that_is_behind", |reached| reached.stalled, 3),
+        ("a_handler_that_dies", |reached| reached.abandoned, 2),
         ("deadlines", |reached| reached.expired, 3),
         ("deadlines", |reached| reached.stale, 6),
         ("deadlines", |reached| reached.reused, 2),

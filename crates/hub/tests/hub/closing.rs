@@ -290,8 +290,9 @@ fn closing_while_it_ends() {
         let (mut world, connection) = world(Manner::AtOnce);
         world.handler.manner = Manner::OnDemand;
         world.feed(connection, &from_client(Opcode::Close, true, b"\x0f\xa0"));
-        assert_eq!(world.sent(connection), b"");
+        assert_eq!((world.sent(connection), world.wire.0.borrow().closing.len()), (vec![], 0));
         assert_eq!(world.apply(|out| out.apply(connection.fd, command)), Ok(()));
+        assert_eq!(world.wire.0.borrow().closing, [1]);
         assert_eq!(world.sent(connection), from_server(Opcode::Close, true, payload));
         assert_eq!(world.apply(|out| out.apply(connection.fd, Command::Finish)), Err(Refused::Closing));
         world.work();

@@ -44,6 +44,8 @@ pub(crate) struct Socket {
     pub(crate) sends: usize,
     pub(crate) interest: Interest,
     pub(crate) interest_changes: usize,
+    /// What the hub said last is stuck of what it owes.
+    pub(crate) stuck: usize,
     pub(crate) shut_down: bool,
     pub(crate) closed: bool,
 }
@@ -69,6 +71,7 @@ impl Socket {
             sends: 0,
             interest: Interest { read: true, write: false, end: false },
             interest_changes: 0,
+            stuck: 0,
             shut_down: false,
             closed: false,
         }
@@ -137,7 +140,8 @@ enum Received {
 #[derive(Debug, Default)]
 pub(crate) struct Sockets {
     pub(crate) by_place: HashMap<Place, Socket>,
-    pub(crate) established: Vec<u64>,
+    pub(crate) statuses: Vec<(u64, Status)>,
+    pub(crate) closing: Vec<u64>,
     pub(crate) released: Vec<u64>,
     pub(crate) now: u64,
 }
@@ -186,12 +190,27 @@ impl Wire for FakeWire {
         self.socket(place, |socket| assert!(!std::mem::replace(&mut socket.closed, true), "closed twice"));
     }
 
-    fn established(&mut self, fd: Fd) {
-        self.0.borrow_mut().established.push(fd.get());
+    fn status(&mut self, fd: Fd, status: Status) {
+        self.0.borrow_mut().statuses.push((fd.get(), status));
     }
 
-    fn released(&mut self, fd: Fd) {
-        self.0.borrow_mut().released.push(fd.get());
+    fn closing(&mut self, fd: Fd) {
+        let closing = &mut self.0.borrow_mut().closing;
+        assert!(!closing.contains(&fd.get()), "closed twice");
+        closing.push(fd.get());
+    }
+
+    fn released(&mut self, place: Place, fd: Fd) {
+        let sockets = &mut self.0.borrow_mut();
+        assert!(sockets.by_place.contains_key(&place) && sockets.closing.contains(&fd.get()));
+        sockets.released.push(fd.get());
+    }
+
+    fn owes(&mut self, place: Place, bytes: usize) {
+        self.socket(place, |socket| {
+            assert!(!socket.closed, "what is owed to a closed socket");
+            socket.stuck = bytes;
+        });
     }
 
     fn time_of_day(&self) -> SystemTime {
@@ -218,6 +237,8 @@ pub(crate) enum Seen {
     CloseFrame(Vec<u8>),
     /// The close code.
     Violation(u16),
+    BufferFull,
+    BufferEmpty,
     Closed(Closed),
 }
 
@@ -233,6 +254,8 @@ impl Seen {
             Event::Pong(payload) => Seen::Pong(payload.to_vec()),
             Event::Ending(Ending::CloseFrame(payload)) => Seen::CloseFrame(payload.to_vec()),
             Event::Ending(Ending::Violation(violation)) => Seen::Violation(violation.close_code().get()),
+            Event::BufferFull => Seen::BufferFull,
+            Event::BufferEmpty => Seen::BufferEmpty,
             Event::Closed(closed) => Seen::Closed(closed),
         }
     }

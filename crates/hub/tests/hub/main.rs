@@ -3,7 +3,9 @@
 mod closing;
 mod deflate;
 mod fake;
+mod levels;
 mod random;
+mod remote;
 mod requests;
 mod sending;
 mod upgrade;

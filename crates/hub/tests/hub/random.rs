@@ -10,11 +10,13 @@ use wirewool_hub::event::Status;
 use wirewool_hub::fd::Fd;
 use wirewool_hub::settings::{Protocol, Settings};
 use wirewool_proto::websocket::close::CloseCode;
-use wirewool_proto::websocket::frame::{self, Opcode};
+use wirewool_proto::websocket::frame::{self, HEADER_BYTES_MAX, Opcode};
 use wirewool_proto::websocket::message::{Kind, Payload};
 use wirewool_proto::websocket::sender::OutOfSequence;
 
 const OUTBOX_BYTES_MAX: usize = 20_000;
+const HIGH_BYTES: usize = 5_000;
+const LOW_BYTES: usize = 500;
 const PUSH_BYTES_MAX: usize = 12_000;
 const MESSAGE_BYTES_MAX: usize = 12_000;
 
@@ -57,6 +59,10 @@ enum Operation {
     Run,
     Work,
     Command(usize, Act, bool),
+    /// As a command, but there is room for it.
+    Promised(usize, Act, bool),
+    Stall(usize, bool),
+    Abandon(usize),
     Settle,
     FlushIfLate,
     Wait(u64),
@@ -78,6 +84,9 @@ struct Model {
     held: Vec<u8>,
     within: bool,
     answered: usize,
+    /// The bytes that there was room for because they were promised it.
+    promised: usize,
+    stalled: bool,
     forgotten: bool,
     reset: bool,
 }
@@ -102,8 +111,23 @@ impl Models {
         model.accepted.len() + model.held.len() - sent
     }
 
-    /// What should come of a command?
-    fn predict(&self, at: usize, act: &Act, out: &dyn Outlet) -> Result<(), Refused> {
+    /// Did its peer end it?
+    fn is_ending(&self, fd: Fd) -> bool {
+        self.heard(fd, |seen| matches!(seen, Seen::CloseFrame(_) | Seen::Violation(_))) > 0
+    }
+
+    fn requests(&self, fd: Fd) -> usize {
+        self.heard(fd, |seen| matches!(seen, Seen::Request(..) | Seen::Upgrade(_)))
+    }
+
+    /// How much of what arrived was read?
+    fn read(&self, at: usize) -> usize {
+        let (connection, model) = &self.list[at];
+        model.arrived - self.wire.socket(connection.place, |socket| socket.input.len())
+    }
+
+    /// What should come of a command, if so much may be owed?
+    fn predict(&self, at: usize, act: &Act, limit: usize, out: &dyn Outlet) -> Result<(), Refused> {
         let (connection, model) = &self.list[at];
         let fd = connection.fd;
         let info = out.info(fd).ok_or(Refused::Unknown)?;
@@ -112,13 +136,13 @@ impl Models {
             let told = self.heard(fd, |seen| matches!(seen, Seen::Closed(_))) > 0;
             return if told { Ok(()) } else { Err(Refused::Unknown) };
         }
-        let ending = self.heard(fd, |seen| matches!(seen, Seen::CloseFrame(_) | Seen::Violation(_))) > 0;
+        let ending = self.is_ending(fd);
         if !info.open || matches!(act, Act::Answer(..)) && ending || matches!(act, Act::Finish) && !ending {
             return Err(Refused::Closing);
         }
         assert_eq!(info.owed_bytes, self.owed(at), "what is owed to {fd}");
         let room = |len: usize| match info.owed_bytes {
-            owed if owed + len > OUTBOX_BYTES_MAX => Err(Refused::OutboxFull { owed, limit: OUTBOX_BYTES_MAX }),
+            owed if owed + len > limit => Err(Refused::OutboxFull { owed, limit }),
             _ => Ok(()),
         };
         match *act {
@@ -136,22 +160,19 @@ impl Models {
                 }
             }
             Act::Send(len) => room(len),
-            Act::Answer(after, len) => {
-                let requests = self.heard(fd, |seen| matches!(seen, Seen::Request(..) | Seen::Upgrade(_)));
-                match after {
-                    _ if requests == model.answered => Err(Refused::NotWaiting),
-                    After::Upgrade(_) if info.status == Status::Plain => Err(Refused::NotWebSocket),
-                    _ => room(len),
-                }
-            }
+            Act::Answer(after, len) => match after {
+                _ if self.requests(fd) == model.answered => Err(Refused::NotWaiting),
+                After::Upgrade(_) if info.status == Status::Plain => Err(Refused::NotWebSocket),
+                _ => room(len),
+            },
             _ => Ok(()),
         }
     }
 
     /// Does it, and holds what came of it against the model.
-    fn act(&mut self, at: usize, act: &Act, out: &mut dyn Outlet) {
+    fn act(&mut self, at: usize, act: &Act, limit: usize, out: &mut dyn Outlet) {
         let fd = self.list[at].0.fd;
-        let predicted = self.predict(at, act, out);
+        let predicted = self.predict(at, act, limit, out);
         let bytes = match *act {
             Act::Push(_, _, len) | Act::Send(len) | Act::Answer(_, len) => vec![b'a' + (len % 26) as u8; len],
             _ => Vec::new(),
@@ -201,11 +222,11 @@ impl Models {
             _ => None,
         };
         if let Some(proper) = proper.filter(|_| mood > 10) {
-            self.act(at, &proper, out);
+            self.act(at, &proper, OUTBOX_BYTES_MAX, out);
         }
         if mood % 4 == 0 && !self.list.is_empty() {
             let other = if mood % 8 == 0 { at } else { other % self.list.len() };
-            self.act(other, &act, out);
+            self.act(other, &act, OUTBOX_BYTES_MAX, out);
         }
     }
 }
@@ -290,6 +311,9 @@ impl Race {
             requests: true,
             ping_events: true,
             pong_events: true,
+            buffer_events: true,
+            buffer_high_watermark_bytes: Some(HIGH_BYTES),
+            buffer_low_watermark_bytes: LOW_BYTES,
             message_bytes_max: MESSAGE_BYTES_MAX,
             push_bytes_max: PUSH_BYTES_MAX,
             outbox_bytes_max: OUTBOX_BYTES_MAX,
@@ -326,6 +350,7 @@ impl Race {
             Operation::Work => self.world.work(),
             Operation::Settle => {
                 self.world.hub.settle(&mut self.world.wire, &mut self.world.handler);
+                self.check_levels();
             }
             Operation::FlushIfLate => self.world.hub.flush_if_late(&mut self.world.wire),
             Operation::Wait(ms) => self.world.wait(*ms),
@@ -349,7 +374,7 @@ impl Race {
             }
             Operation::Command(at, act, more) if count > 0 => {
                 let mut out = self.world.hub.outlet(&mut self.world.wire, *more);
-                self.models.borrow_mut().act(at % count, act, &mut out);
+                self.models.borrow_mut().act(at % count, act, OUTBOX_BYTES_MAX, &mut out);
             }
             Operation::Room(at, room, per_call) if let (_, Some(connection)) = connection(at) => {
                 let limits = (*room, *per_call);
@@ -364,8 +389,34 @@ impl Race {
             Operation::Turn(at) if let (_, Some(connection)) = connection(at) => {
                 self.world.turn(connection);
             }
+            Operation::Promised(at, act, more) if count > 0 => self.promised(at % count, act, *more),
+            Operation::Stall(at, stalled) if let (at, Some(connection)) = connection(at) => {
+                self.world.hub.stall(connection.place, *stalled, &mut self.world.wire);
+                self.models.borrow_mut().list[at].1.stalled = *stalled;
+            }
+            Operation::Abandon(at) if let (at, Some(connection)) = connection(at) => self.abandon(at, connection),
             _ => {}
         }
+    }
+
+    fn promised(&mut self, at: usize, act: &Act, more: bool) {
+        let mut out = self.world.hub.outlet_for_promised(&mut self.world.wire, more);
+        let mut models = self.models.borrow_mut();
+        models.act(at, act, usize::MAX, &mut out);
+        if let Act::Push(_, _, len) | Act::Send(len) | Act::Answer(_, len) = act {
+            models.list[at].1.promised += len + HEADER_BYTES_MAX;
+        }
+    }
+
+    fn abandon(&mut self, at: usize, connection: Connection) {
+        self.world.hub.abandon(connection.fd, &mut self.world.wire);
+        let mut models = self.models.borrow_mut();
+        let told = models.heard(connection.fd, |seen| matches!(seen, Seen::Closed(_))) > 0;
+        models.list[at].1.forgotten |= told;
+        let info = self.world.hub.info(connection.fd);
+        assert_eq!(info.is_some(), !models.list[at].1.forgotten);
+        let (open, requests) = (info.is_some_and(|info| info.open), models.requests(connection.fd));
+        assert!(!open || requests == models.list[at].1.answered && !models.is_ending(connection.fd));
     }
 
     fn check(&self) {
@@ -377,37 +428,76 @@ impl Race {
             if let Some(info) = self.world.hub.info(connection.fd) {
                 assert!(!model.forgotten);
                 assert!(!info.open || info.owed_bytes == models.owed(at));
-                assert!(info.owed_bytes <= OUTBOX_BYTES_MAX + 1000);
+                assert!(info.owed_bytes <= OUTBOX_BYTES_MAX + model.promised + 1000);
+                let interest = models.wire.socket(connection.place, |socket| socket.interest);
+                let stalled = model.stalled && info.open && !models.is_ending(connection.fd);
+                assert!(!stalled || !interest.read, "{} is stalled and waits to be read", connection.fd);
             }
         }
         let released = &self.world.wire.0.borrow().released;
         assert!(released.iter().enumerate().all(|(at, fd)| !released[..at].contains(fd)), "{released:?}");
     }
 
-    /// The wires take everything: nothing stays owed, and nobody stays unread.
+    /// The connections that must not be read, and how much of each was.
+    fn stalled(&self) -> Vec<(usize, usize)> {
+        let models = self.models.borrow();
+        let stalled = (0..models.list.len()).filter(|at| models.list[*at].1.stalled);
+        stalled.map(|at| (at, models.read(at))).collect()
+    }
+
+    /// Those that still are open and stalled were not read meanwhile.
+    fn check_unread(&self, stalled: &[(usize, usize)]) {
+        let models = self.models.borrow();
+        for (at, read) in stalled {
+            let (connection, model) = &models.list[*at];
+            let open = self.world.hub.info(connection.fd).is_some_and(|info| info.open);
+            if open && model.stalled && !models.is_ending(connection.fd) {
+                assert_eq!(models.read(*at), *read, "{} was read while it was stalled", connection.fd);
+            }
+        }
+    }
+
+    /// At the end of a batch: the wire knows what is stuck, and the handler on which side of the marks that is.
+    fn check_levels(&self) {
+        let models = self.models.borrow();
+        for (at, (connection, _)) in models.list.iter().enumerate() {
+            let Some(info) = self.world.hub.info(connection.fd) else { continue };
+            let stuck = models.wire.socket(connection.place, |socket| socket.stuck);
+            assert_eq!(info.owed_bytes, stuck, "what the wire was told of {}", connection.fd);
+            let full = models.heard(connection.fd, |seen| *seen == Seen::BufferFull);
+            let empty = models.heard(connection.fd, |seen| *seen == Seen::BufferEmpty);
+            if info.open && !models.is_ending(connection.fd) {
+                assert!(if full > empty { stuck > LOW_BYTES } else { stuck <= HIGH_BYTES }, "{stuck} of {at}");
+            }
+        }
+    }
+
+    /// The wires take everything, and no handler is behind: nothing stays owed, and nobody stays unread.
     fn calm(&mut self) {
+        self.models.borrow_mut().list.iter_mut().for_each(|(_, model)| model.stalled = false);
         for _ in 0..100 {
             for at in 0..self.world.opened.len() {
                 let place = self.world.opened[at].place;
                 self.world.wire.socket(place, |socket| (socket.room, socket.per_call) = (usize::MAX, usize::MAX));
+                self.world.hub.stall(place, false, &mut self.world.wire);
             }
             self.world.hub.settle(&mut self.world.wire, &mut self.world.handler);
             self.world.run();
             self.world.work();
         }
         self.check();
+        self.check_levels();
         let models = self.models.borrow();
         for (at, (connection, model)) in models.list.iter().enumerate() {
             let Some(info) = self.world.hub.info(connection.fd).filter(|info| info.open) else { continue };
             assert_eq!(models.owed(at), model.held.len());
-            let requests = models.heard(connection.fd, |seen| matches!(seen, Seen::Request(..) | Seen::Upgrade(_)));
-            if requests > model.answered {
+            if models.requests(connection.fd) > model.answered {
                 continue;
             }
             let unread = models.wire.socket(connection.place, |socket| (socket.input.len(), socket.eof));
             assert_eq!(unread, (0, false), "{} is open and not read", connection.fd);
             let due = model.events.iter().filter(|(end, _)| *end <= model.arrived).count();
-            let heard = models.heard(connection.fd, |seen| !matches!(seen, Seen::Connected));
+            let heard = models.heard(connection.fd, |seen| *seen != Seen::Connected && !is_level(seen));
             assert!(model.noise || info.status == Status::Plain || heard >= due, "{heard} of {due}");
         }
     }
@@ -450,7 +540,7 @@ impl Models {
         let starts = |with: &[u8]| last.iter().zip(with).all(|(a, b)| a == b);
         let mut words = frames.chain([server_close(1001)]).filter(|frame| last.len() <= frame.len());
         assert!(
-            words.any(|frame| starts(&frame)) || starts(b"HTTP/1.1 4") || starts(b"HTTP/1.1 503 "),
+            words.any(|frame| starts(&frame)) || starts(b"HTTP/1.1 4") || starts(b"HTTP/1.1 50"),
             "{}: {}",
             connection.fd,
             last.escape_ascii()
@@ -462,7 +552,9 @@ impl Models {
         let (connection, model) = &self.list[at];
         let log = self.log.borrow();
         let heard = log.iter().filter(|(number, _)| *number == connection.fd.get()).map(|(_, seen)| seen);
-        let mut heard: Vec<&Seen> = heard.collect();
+        let (levels, mut heard): (Vec<&Seen>, Vec<&Seen>) = heard.partition(|seen| is_level(seen));
+        let alternate = [Seen::BufferFull, Seen::BufferEmpty];
+        assert!(levels.iter().zip(alternate.iter().cycle()).all(|(level, due)| *level == due), "{levels:?}");
         assert_eq!(heard.first(), Some(&&Seen::Connected));
         heard.remove(0);
         if heard.last().is_some_and(|seen| matches!(seen, Seen::Closed(_))) {
@@ -480,6 +572,10 @@ impl Models {
             }
         }
     }
+}
+
+fn is_level(seen: &Seen) -> bool {
+    matches!(seen, Seen::BufferFull | Seen::BufferEmpty)
 }
 
 fn any_opcode() -> impl Strategy<Value = Opcode> {
@@ -533,7 +629,10 @@ fn any_operation() -> impl Strategy<Value = Operation> {
         10 => at.clone().prop_map(Operation::Turn),
         4 => Just(Operation::Run),
         4 => Just(Operation::Work),
-        10 => (at, any_act(), any::<bool>()).prop_map(|(at, act, more)| Operation::Command(at, act, more)),
+        10 => (at.clone(), any_act(), any::<bool>()).prop_map(|(at, act, more)| Operation::Command(at, act, more)),
+        3 => (at.clone(), any_act(), any::<bool>()).prop_map(|(at, act, more)| Operation::Promised(at, act, more)),
+        3 => (at.clone(), any::<bool>()).prop_map(|(at, stalled)| Operation::Stall(at, stalled)),
+        1 => at.prop_map(Operation::Abandon),
         4 => Just(Operation::Settle),
         2 => Just(Operation::FlushIfLate),
         2 => ms.prop_map(Operation::Wait),
@@ -553,8 +652,10 @@ proptest! {
         let mut race = Race::new(manner, protocol, whims);
         race.step(&Operation::Open);
         for operation in &operations {
+            let stalled = race.stalled();
             race.step(operation);
             race.check();
+            race.check_unread(&stalled);
         }
         race.calm();
         race.end();

@@ -143,6 +143,8 @@ fn order_is_kept_whatever_the_kernel_takes() {
             world.hub.settle(&mut world.wire, &mut world.handler);
             let sent = world.wire.socket(connection.place, |socket| socket.bytes.len());
             assert_eq!(owed(&world, connection) + sent, wanted.len());
+            let told = world.wire.socket(connection.place, |socket| socket.stuck);
+            assert_eq!(told, owed(&world, connection), "{per_call} a call, room for {room}");
             world.change(connection, |socket| (socket.per_call, socket.room) = (10_000, usize::MAX));
             assert!(world.sent(connection) == wanted, "{per_call} a call, room for {room}");
             let interest = world.wire.socket(connection.place, |socket| socket.interest);

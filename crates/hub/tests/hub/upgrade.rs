@@ -55,7 +55,7 @@ fn accepted_however_it_is_cut() {
             world.feed(connection, &UPGRADE[cut..]);
             assert_eq!(world.sent(connection), b"HTTP/1.1 101\r\n\r\n");
             assert_eq!(world.seen(), [Seen::Connected, Seen::Upgrade("/chat".into())]);
-            assert_eq!(world.wire.0.borrow().established, [1]);
+            assert_eq!(world.wire.0.borrow().statuses, [(1, Status::Upgrading), (1, Status::Active)]);
             assert_eq!(world.hub.info(connection.fd).map(|info| info.status), Some(Status::Active));
             assert_eq!(world.hub.next_deadline(), None);
         }
@@ -127,6 +127,9 @@ fn a_refusal_of_the_handler_closes_or_goes_on() {
             let connection = world.open();
             world.feed(connection, &[UPGRADE, UPGRADE].concat());
             assert_eq!(world.sent(connection), b"no\n".repeat(answers));
+            let statuses = [(1, Status::Upgrading), (1, Status::Plain)].repeat(2);
+            let told = if after == After::Close { 1 } else { 4 };
+            assert_eq!(world.wire.0.borrow().statuses, statuses[..told]);
             assert_eq!(world.hub.info(connection.fd).is_some(), after == After::KeepAlive);
         }
     }

@@ -15,6 +15,8 @@ pub struct Record<'a> {
     pub tag: u16,
     /// Its bytes: a copy that nobody else can reach.
     pub payload: &'a [u8],
+    /// There was something behind it, when the reader last looked.
+    pub more: bool,
 }
 
 /// The reading end of a ring.
@@ -279,6 +281,7 @@ impl<'a> Peeked<'a> {
         reader.move_to(end);
         reader.next = Next::Nothing;
         let payload_bytes = std::mem::take(&mut reader.filled);
-        Ok(Record { tag, payload: &reader.buffer[..payload_bytes] })
+        let more = reader.read < reader.written;
+        Ok(Record { tag, payload: &reader.buffer[..payload_bytes], more })
     }
 }

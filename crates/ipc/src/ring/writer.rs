@@ -96,7 +96,19 @@ impl Writer {
         // A former owner may have died before it rang.
         let owes_bell = written > 0;
         let (sent_bytes, kept_bytes) = (0, 0);
-        Ok(Writer { ring, epoch, limits, written, read, in_pieces, waiting, sent_bytes, kept_bytes, last: None, owes_bell })
+        Ok(Writer {
+            ring,
+            epoch,
+            limits,
+            written,
+            read,
+            in_pieces,
+            waiting,
+            sent_bytes,
+            kept_bytes,
+            last: None,
+            owes_bell,
+        })
     }
 
     /// Sends a record, the payload of which is all `parts`, behind all that were pushed before.

@@ -4,8 +4,8 @@
 //! |---|---|
 //! | [`word`] | one connection in one word: whose it is and how far it has come |
 //! | [`facts`] | the rest of what is known of it, one line of the processor's cache |
-//! | [`owners`] | what each loop leaves for the others: that it is there, and its counters |
-//! | [`bitmap`] | which rows are taken, so that a walk costs what is alive |
+//! | `owners` | what each loop leaves for the others: that it is there, and its counters |
+//! | `bitmap` | which rows are taken, so that a walk costs what is alive |
 
 use std::io;
 use std::net::SocketAddr;

@@ -45,6 +45,15 @@ impl Table {
         self.of(owner, CLOSED).store(accepted, SeqCst);
     }
 
+    /// Takes an owner out of its place, though it has connections still: no more are handed over to it.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such place.
+    pub fn retire(&self, owner: usize) {
+        self.of(owner, PID).store(0, SeqCst);
+    }
+
     /// Leaves word for `owner` that a connection waits at the listener for it; its doorbell is to be rung behind it.
     ///
     /// # Panics

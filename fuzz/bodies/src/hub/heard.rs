@@ -21,6 +21,8 @@ pub(crate) enum Heard {
     /// Target, and what can be agreed on.
     Upgrade(String, Option<Agreement>),
     Frame(Seen),
+    /// More than the high mark is owed to it, or no more than the low one again.
+    Level(bool),
     Closed(Closed),
 }
 

@@ -27,7 +27,9 @@ impl Race<'_> {
             let Some(info) = info else { continue };
             assert_eq!(info.place, connection.place);
             assert!(!info.open || !socket.closed && !connection.is_told());
-            assert!(info.owed_bytes <= server.settings.outbox_bytes_max + FAREWELL_BYTES_MAX, "{}", info.owed_bytes);
+            let most = server.settings.outbox_bytes_max + FAREWELL_BYTES_MAX + connection.promised;
+            assert!(info.owed_bytes <= most, "{}", info.owed_bytes);
+            assert!(!connection.must_not_be_read(hub) || !socket.interest.read, "{} is stalled", connection.fd);
             assert!(!socket.blocked || socket.closed || info.owed_bytes > 0);
         }
         let mut row = 0;
@@ -46,6 +48,22 @@ impl Race<'_> {
         assert_eq!(sockets.released.len(), forgotten.count());
     }
 
+    /// At the end of a batch: the wire knows what is stuck, and the handler on which side of the marks that is.
+    pub(crate) fn check_settled(&mut self) {
+        let Race { hub, sockets, server, .. } = self;
+        let settings = &server.settings;
+        for connection in &server.connections {
+            let Some(info) = hub.info(connection.fd) else { continue };
+            let stuck = sockets.of(connection.place).stuck;
+            assert_eq!(info.owed_bytes, stuck, "{} is owed that", connection.fd);
+            if settings.buffer_events && info.open && !connection.is_ending() {
+                let high = settings.buffer_high_watermark_bytes.unwrap_or(settings.outbox_bytes_max / 5 * 4);
+                let right = if connection.full { stuck > settings.buffer_low_watermark_bytes } else { stuck <= high };
+                assert!(right, "{}: {} with {stuck} bytes", connection.fd, connection.full);
+            }
+        }
+    }
+
     /// When the sockets take everything and the handler is done: nothing stays owed, and nobody stays unread.
     pub(crate) fn check_calm(&mut self) {
         for at in 0..self.server.connections.len() {
@@ -53,6 +71,7 @@ impl Race<'_> {
             let connection = &self.server.connections[at];
             let Some(info) = self.hub.info(connection.fd).filter(|info| info.open) else { continue };
             assert!(extent.whole && extent.behind == 0, "{}: {extent:?}", connection.fd);
+            assert!(self.sockets.of(connection.place).stuck == info.owed_bytes);
             assert!(info.owed_bytes == 0 || !connection.held.is_empty(), "{}", info.owed_bytes);
             // One whose request will be refused may be open: where the head is cut moves the moment of that.
             assert!(!connection.ended_here, "{} is open", connection.fd);
@@ -150,6 +169,7 @@ fn begins(heard: &Heard, due: &Heard) -> bool {
 }
 
 fn count(reached: &mut Reached, connection: &Connection) {
+    reached.filled += connection.filled;
     for heard in &connection.heard {
         match heard {
             Heard::Request(_, body) => reached.bodies += usize::from(!body.is_empty()),

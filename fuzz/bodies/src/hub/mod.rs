@@ -48,6 +48,12 @@ pub struct Reached {
     pub direct_reads: usize,
     /// Sockets that took only a part.
     pub backlogs: usize,
+    /// How often more was owed than the high mark.
+    pub filled: usize,
+    /// Reads that were not done since the handler was behind.
+    pub stalled: usize,
+    /// Connections that ended because their handler was dead.
+    pub abandoned: usize,
     /// Deadlines that passed.
     pub expired: usize,
     /// Close frames of clients.
@@ -111,6 +117,9 @@ impl<'a> Race<'a> {
             own_handshake: flags & 32 == 32,
             ping_events: flags & 64 == 64,
             pong_events: flags & 128 == 128,
+            buffer_events: more & 32 == 32,
+            buffer_high_watermark_bytes: [None, Some(100), Some(0), Some(1_000)][usize::from(more >> 6)],
+            buffer_low_watermark_bytes: [0, 50, 0, 999][usize::from(more >> 6)],
             deflate_level: choices.one_of(&[1, 6, 9]),
             deflate_threshold: choices.one_of(&[None, Some(0), Some(100)]),
             message_bytes_max: choices.one_of(&[5_000, 50_000, 126, 1]),
@@ -190,10 +199,41 @@ impl<'a> Race<'a> {
             }
             29 => self.wait(choices.one_of(&[1, 1_999, 2_000, 10_000, 75_000])),
             30 => self.stale(at, choices),
-            // Rare, since it ends all.
-            _ if choices.byte() == 7 => self.close_all(),
+            _ => self.step_rarely(at, choices),
+        }
+    }
+
+    fn step_rarely(&mut self, at: usize, choices: &mut Choices<'_>) {
+        let connection = &mut self.server.connections[at];
+        match choices.byte() {
+            7 => self.close_all(),
+            16..=95 => {
+                let before = connection.accepted_bytes_max();
+                let more = choices.flag();
+                let mut out = self.hub.outlet_for_promised(&mut self.sockets, more);
+                self.server.act(at, choices, &mut out);
+                let connection = &mut self.server.connections[at];
+                connection.promised += connection.accepted_bytes_max() - before;
+            }
+            number @ 96..=175 => {
+                connection.stalled = number % 2 == 0;
+                self.hub.stall(connection.place, connection.stalled, &mut self.sockets);
+            }
+            176..=207 => self.abandon(at),
             _ => {}
         }
+    }
+
+    /// Its handler dies.
+    fn abandon(&mut self, at: usize) {
+        let connection = &mut self.server.connections[at];
+        let is_open = |hub: &Hub| hub.info(connection.fd).is_some_and(|info| info.open);
+        let before = is_open(&self.hub);
+        self.hub.abandon(connection.fd, &mut self.sockets);
+        let ended = before && !is_open(&self.hub);
+        self.reached.abandoned += usize::from(ended);
+        connection.ended_here |= ended && !connection.is_ending();
+        connection.forgotten |= connection.is_told();
     }
 
     /// So many bytes of what the peer said arrive, and are read.
@@ -231,7 +271,14 @@ impl<'a> Race<'a> {
 
     /// Serves one connection once, as the engine does; was it ready?
     fn turn(&mut self, at: usize) -> bool {
-        let place = self.server.connections[at].place;
+        let connection = &self.server.connections[at];
+        let place = connection.place;
+        if connection.must_not_be_read(&self.hub) && !self.sockets.of(place).input.is_empty() {
+            // The poller may have reported it before.
+            self.reached.stalled += 1;
+            let target = self.hub.target(place, self.direct_bytes_min, &mut self.sockets);
+            assert!(matches!(target, Target::Nowhere), "{} is stalled", connection.fd);
+        }
         let Some(ready) = self.sockets.of(place).ready() else { return false };
         if ready.write {
             self.hub.writable(place, &mut self.sockets, &mut self.server);
@@ -318,6 +365,7 @@ impl<'a> Race<'a> {
 
     fn settle(&mut self) {
         self.hub.settle(&mut self.sockets, &mut self.server);
+        self.check_settled();
     }
 
     /// Time passes; what is overdue ends.
@@ -383,6 +431,10 @@ impl<'a> Race<'a> {
         self.server.whims.clear();
         for connection in &self.server.connections {
             self.sockets.of(connection.place).room = usize::MAX;
+        }
+        for connection in &mut self.server.connections {
+            connection.stalled = false;
+            self.hub.stall(connection.place, false, &mut self.sockets);
         }
         self.work_and_run();
         self.check();

@@ -182,7 +182,8 @@ impl<'a> Checker<'a> {
             return;
         }
         self.extent.behind = self.rest.len();
-        let refused = [&b"HTTP/1.1 4"[..], b"HTTP/1.1 503 "].iter().any(|refusal| self.agrees_with(refusal));
+        let refused =
+            [&b"HTTP/1.1 4"[..], b"HTTP/1.1 500 ", b"HTTP/1.1 503 "].iter().any(|refusal| self.agrees_with(refusal));
         if self.own.refusal && refused || self.is_cut_in_interim() {
             return;
         }

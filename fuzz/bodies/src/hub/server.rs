@@ -11,6 +11,7 @@ use std::rc::Rc;
 use wirewool_hub::command::{After, Command, Outlet, Push, Refused};
 use wirewool_hub::event::{Ending, Event, Handler, Verdict};
 use wirewool_hub::fd::{Fd, Place};
+use wirewool_hub::hub::Hub;
 use wirewool_hub::settings::Settings;
 use wirewool_proto::block::Block;
 use wirewool_proto::websocket::close::CloseCode;
@@ -49,6 +50,13 @@ pub(crate) struct Connection {
     offered: Option<Agreement>,
     /// The handler, or its server, ended it.
     pub(crate) ended_here: bool,
+    /// The last that was heard: is more owed to it than the high mark? And how often it was.
+    pub(crate) full: bool,
+    pub(crate) filled: usize,
+    /// The most that it was sent because there was room promised for it, in bytes.
+    pub(crate) promised: usize,
+    /// Its handler is behind.
+    pub(crate) stalled: bool,
     /// What it is owed may be lost.
     pub(crate) lossy: bool,
     pub(crate) forgotten: bool,
@@ -69,6 +77,10 @@ impl Connection {
             within: false,
             offered: None,
             ended_here: false,
+            full: false,
+            filled: 0,
+            promised: 0,
+            stalled: false,
             lossy: false,
             forgotten: false,
             stamps: 0,
@@ -77,6 +89,21 @@ impl Connection {
 
     pub(crate) fn is_told(&self) -> bool {
         matches!(self.heard.last(), Some(Heard::Closed(_)))
+    }
+
+    /// Did its peer end it?
+    pub(crate) fn is_ending(&self) -> bool {
+        matches!(self.heard.last(), Some(Heard::Frame(Seen::Close(_) | Seen::Broke(_))))
+    }
+
+    /// Is it open, and its handler behind?
+    pub(crate) fn must_not_be_read(&self, hub: &Hub) -> bool {
+        self.stalled && !self.is_ending() && hub.info(self.fd).is_some_and(|info| info.open)
+    }
+
+    /// The most that all that was accepted can be, in bytes.
+    pub(crate) fn accepted_bytes_max(&self) -> usize {
+        self.pieces.iter().chain(&self.held).map(Piece::bytes_max).sum()
     }
 
     /// What compression was agreed on, if it is a WebSocket and any was.
@@ -130,6 +157,11 @@ impl Handler for Server<'_> {
         let connection = &mut self.connections[at];
         assert!(out.has(fd) && !connection.is_told(), "{heard:?} behind the end");
         match (&heard, connection.heard.last_mut()) {
+            (Heard::Level(full), _) => {
+                assert!(self.settings.buffer_events && !connection.is_ending());
+                assert_ne!(std::mem::replace(&mut connection.full, *full), *full, "{fd}: heard twice");
+                connection.filled += usize::from(*full);
+            }
             (Heard::Received(bytes), Some(Heard::Received(before))) => before.extend_from_slice(bytes),
             _ => connection.heard.push(heard.clone()),
         }
@@ -168,6 +200,8 @@ impl Server<'_> {
             Event::Pong(payload) => Heard::Frame(Seen::Pong(payload.to_vec())),
             Event::Ending(Ending::CloseFrame(payload)) => Heard::Frame(Seen::Close(payload.to_vec())),
             Event::Ending(Ending::Violation(violation)) => Heard::Frame(Seen::Broke(violation)),
+            Event::BufferFull => Heard::Level(true),
+            Event::BufferEmpty => Heard::Level(false),
             Event::Closed(closed) => Heard::Closed(closed),
         }
     }

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::io::IoSlice;
 use std::rc::Rc;
 use std::time::SystemTime;
+use wirewool_hub::event::Status;
 use wirewool_hub::fd::{Fd, Place};
 use wirewool_hub::wire::{Interest, Sent, Wire};
 
@@ -24,6 +25,8 @@ pub(crate) struct Socket {
     pub(crate) sent: Vec<u8>,
     /// It did not take all that it was last given.
     pub(crate) blocked: bool,
+    /// What the hub said last is stuck of what it owes.
+    pub(crate) stuck: usize,
     pub(crate) interest: Interest,
     pub(crate) shut_down: bool,
     pub(crate) closed: bool,
@@ -58,6 +61,7 @@ impl Socket {
             room: usize::MAX,
             sent: Vec::new(),
             blocked: false,
+            stuck: 0,
             interest: Interest { read: true, write: false, end: false },
             shut_down: false,
             closed: false,
@@ -116,6 +120,7 @@ impl Socket {
 pub(crate) struct Sockets {
     all: Vec<Socket>,
     pub(crate) established: Vec<Fd>,
+    pub(crate) closing: Vec<Fd>,
     pub(crate) released: Vec<Fd>,
     pub(crate) clock: Rc<Cell<u64>>,
 }
@@ -157,14 +162,29 @@ impl Wire for Sockets {
         assert!(!std::mem::replace(&mut self.of(place).closed, true), "closed twice");
     }
 
-    fn established(&mut self, fd: Fd) {
-        assert!(!self.established.contains(&fd), "{fd} became a WebSocket twice");
-        self.established.push(fd);
+    fn status(&mut self, fd: Fd, status: Status) {
+        assert!(!self.released.contains(&fd), "{fd} is {status:?} and was released");
+        if status == Status::Active {
+            assert!(!self.established.contains(&fd), "{fd} became a WebSocket twice");
+            self.established.push(fd);
+        }
     }
 
-    fn released(&mut self, fd: Fd) {
+    fn closing(&mut self, fd: Fd) {
+        assert!(!self.closing.contains(&fd), "{fd} was closed twice");
+        self.closing.push(fd);
+    }
+
+    fn released(&mut self, _: Place, fd: Fd) {
+        assert!(self.closing.contains(&fd), "{fd} was released and not closed");
         assert!(!self.released.contains(&fd), "{fd} was released twice");
         self.released.push(fd);
+    }
+
+    fn owes(&mut self, place: Place, bytes: usize) {
+        let socket = self.of(place);
+        assert!(!socket.closed, "what is owed to a closed socket");
+        socket.stuck = bytes;
     }
 
     fn time_of_day(&self) -> SystemTime {

@@ -1,0 +1,114 @@
+//! A worker process without connections of its own: events come from the reactors' rings.
+//!
+//! The rings are its queue: the read index of one moves when a handler begins, so what was not begun can go to another.
+
+use crate::links::readers::Readers;
+use crate::poller::{Flags, Poller, Ready};
+use rustix::fd::AsFd;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+use wirewool_hub::codec::decode_event;
+use wirewool_hub::event::Event;
+use wirewool_hub::fd::Fd;
+use wirewool_ipc::exchange::{Exchange, Standing};
+
+const DOORBELL: u64 = 0;
+const SIGNALS: u64 = 1;
+
+/// What a wait was ended by.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Woken {
+    pub(crate) rang: bool,
+    pub(crate) signalled: bool,
+}
+
+/// The reading side of a worker.
+pub(crate) struct Desk {
+    readers: Readers,
+    exchange: Arc<Exchange>,
+    seat: usize,
+    poller: Poller,
+    ready: Vec<Ready>,
+    /// Whose turn it is.
+    turn: usize,
+    version: u64,
+}
+
+impl Desk {
+    /// For the occupant of `seat`, who is asked to end by `signals`.
+    ///
+    /// # Errors
+    /// Those of epoll.
+    pub(crate) fn new(exchange: Arc<Exchange>, seat: usize, signals: impl AsFd) -> io::Result<Desk> {
+        let poller = Poller::new()?;
+        poller.add(exchange.doorbell(seat), DOORBELL, Flags::IN)?;
+        poller.add(signals, SIGNALS, Flags::IN)?;
+        let readers = Readers::new(exchange.clone(), seat);
+        Ok(Desk { readers, exchange, seat, poller, ready: Vec::new(), turn: 0, version: 0 })
+    }
+
+    /// Waits for the doorbell or a signal, at most `limit`; not at all if there is something to read.
+    ///
+    /// # Errors
+    /// Those of epoll.
+    pub(crate) fn wait(&mut self, limit: Option<Duration>) -> io::Result<Woken> {
+        self.readers.ring();
+        let limit = if self.readers.may_sleep() { limit } else { Some(Duration::ZERO) };
+        self.poller.wait(&mut self.ready, limit)?;
+        let mut woken = Woken::default();
+        for index in 0..self.ready.len() {
+            match self.ready[index].data.u64() {
+                SIGNALS => woken.signalled = true,
+                _ => woken.rang = true,
+            }
+        }
+        if woken.rang {
+            self.exchange.doorbell(self.seat).clear();
+            self.readers.greet();
+            self.forget_dead();
+        }
+        Ok(woken)
+    }
+
+    /// Begins with the next event, if there is one. `handle` hears whether there are more.
+    pub(crate) fn take<R>(&mut self, handle: impl FnOnce(Fd, Event<'_>, bool) -> R) -> Option<R> {
+        let seats = self.readers.seats();
+        for _ in 0..seats {
+            self.turn = if self.turn + 1 < seats { self.turn + 1 } else { 0 };
+            let Some(record) = self.readers.peek(self.turn) else { continue };
+            let Ok(record) = record.begin() else { continue };
+            match decode_event(record.tag, record.payload) {
+                Ok((fd, event)) => return Some(handle(fd, event, record.more)),
+                Err(malformed) => {
+                    tracing::error!("what came from seat {} is no event, its ring is closed: {malformed}", self.turn);
+                    let turn = self.turn;
+                    self.readers.close(turn);
+                }
+            }
+        }
+        None
+    }
+
+    /// Is there more to begin with, as far as is known without a look?
+    pub(crate) fn has_more(&self) -> bool {
+        self.readers.has_unread()
+    }
+
+    /// Those who are dead say nothing more, and their seats are for others.
+    fn forget_dead(&mut self) {
+        let version = self.exchange.version();
+        if std::mem::replace(&mut self.version, version) == version {
+            return;
+        }
+        for from in self.readers.orphaned() {
+            self.readers.close(from);
+        }
+        for seat in 0..self.readers.seats() {
+            let occupant = self.exchange.occupant(seat);
+            if seat != self.seat && occupant.is_some_and(|occupant| occupant.standing == Standing::Dead) {
+                self.exchange.let_go(self.seat, seat);
+            }
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! Commands that come from other processes: read from their rings, and carried out.
+
+use crate::links::readers::Readers;
+use crate::quota::Quota;
+use crate::reactor::Reactor;
+use crate::remote::{AGAIN, KEEP, REPEAT_BYTES_MAX};
+use std::sync::Arc;
+use std::time::Instant;
+use wirewool_hub::codec::{Malformed, PUSH_TAG, decode_command};
+use wirewool_hub::command::{After, Command, Refused};
+use wirewool_hub::fd::Fd;
+use wirewool_ipc::exchange::{Exchange, Standing};
+
+/// How many records of one ring are one turn.
+const RECORDS_PER_TURN: usize = 1024;
+
+/// After so many of them it is time to look whether what they send waits too long.
+const RECORDS_PER_LOOK: usize = 32;
+
+/// The reading ends of a loop that owns connections.
+pub(crate) struct Intake {
+    readers: Readers,
+    exchange: Arc<Exchange>,
+    seat: usize,
+    /// The frame that each other one may name, behind room for an fd.
+    kept: Vec<Option<Vec<u8>>>,
+    refusals: Quota,
+    version: u64,
+}
+
+impl Intake {
+    pub(crate) fn new(exchange: Arc<Exchange>, seat: usize) -> Intake {
+        let readers = Readers::new(exchange.clone(), seat);
+        let kept = (0..readers.seats()).map(|_| None).collect();
+        Intake { readers, exchange, seat, kept, refusals: Quota::default(), version: 0 }
+    }
+
+    /// The doorbell rang: opens the rings of those who have something to say for the first time.
+    pub(crate) fn greet(&mut self) {
+        self.readers.greet();
+    }
+
+    /// May the loop wait for its doorbell? If not, there is something to read.
+    pub(crate) fn may_sleep(&mut self) -> bool {
+        self.readers.ring();
+        self.readers.may_sleep()
+    }
+
+    /// Carries out what others have sent, a turn for each. `done` hears who has ended what it was asked for about which
+    /// connection.
+    pub(crate) fn carry_out(&mut self, reactor: &mut Reactor, done: &mut dyn FnMut(usize, Fd)) {
+        for from in 0..self.readers.seats() {
+            self.turn(from, reactor, done);
+        }
+        self.readers.ring();
+    }
+
+    /// When somebody came, left or died: those who are dead, once all that they have left is carried out. No ring from
+    /// them is open any more.
+    pub(crate) fn take_dead(&mut self, reactor: &mut Reactor, done: &mut dyn FnMut(usize, Fd)) -> Option<Vec<usize>> {
+        let version = self.exchange.version();
+        if std::mem::replace(&mut self.version, version) == version {
+            return None;
+        }
+        for from in self.readers.orphaned() {
+            // What is in the ring is all there is: its writer is dead.
+            while self.turn(from, reactor, done) {}
+            self.readers.close(from);
+            self.kept[from] = None;
+        }
+        let is_dead = |seat: &usize| {
+            let occupant = self.exchange.occupant(*seat);
+            *seat != self.seat && occupant.is_some_and(|occupant| occupant.standing == Standing::Dead)
+        };
+        Some((0..self.readers.seats()).filter(is_dead).collect())
+    }
+
+    /// No ring is open any more to or from a seat.
+    pub(crate) fn let_go(&self, seat: usize) {
+        self.exchange.let_go(self.seat, seat);
+    }
+
+    /// Carries out what one has sent, up to a limit: was that reached?
+    fn turn(&mut self, from: usize, reactor: &mut Reactor, done: &mut dyn FnMut(usize, Fd)) -> bool {
+        for count in 1..=RECORDS_PER_TURN {
+            let Some(record) = self.readers.peek(from) else { return false };
+            let understood = understand(record.tag(), record.payload(), &mut self.kept[from]);
+            let carried_out = understood.map(|(fd, command)| {
+                let ends = ends_what_was_asked(&command);
+                (fd, ends, reactor.apply_promised(fd, command))
+            });
+            // Behind that: what is owed is known to all before it is under way no more.
+            let begun = record.begin().is_ok();
+            match carried_out {
+                Ok((fd, ends, result)) => {
+                    if ends {
+                        done(from, fd);
+                    }
+                    if let Err(refused) = result {
+                        self.log(fd, refused);
+                    }
+                }
+                Err(malformed) => {
+                    tracing::error!("what came from seat {from} is no command, its ring is closed: {malformed}");
+                    self.readers.close(from);
+                    return false;
+                }
+            }
+            if !begun {
+                return false;
+            }
+            if count % RECORDS_PER_LOOK == 0 {
+                reactor.flush_if_late();
+            }
+        }
+        true
+    }
+
+    #[cold]
+    fn log(&mut self, fd: Fd, refused: Refused) {
+        // A connection that ended meanwhile is a matter of course.
+        if !matches!(refused, Refused::Unknown | Refused::Closing | Refused::NotWaiting)
+            && self.refusals.admits(Instant::now(), "refusals")
+        {
+            tracing::warn!("connection {fd}: what another process sent it came to nothing: {refused}");
+        }
+    }
+}
+
+/// The command that a record is. `kept` is the frame that the sender may name, behind room for an fd.
+fn understand<'a>(tag: u16, payload: &'a [u8], kept: &'a mut Option<Vec<u8>>) -> Result<(Fd, Command<'a>), Malformed> {
+    match tag {
+        KEEP => {
+            let command = decode_command(PUSH_TAG, payload)?;
+            *kept = Some(payload.to_vec());
+            Ok(command)
+        }
+        AGAIN => {
+            let kept = kept.as_mut().ok_or(Malformed::Tag(tag))?;
+            let front = kept.first_chunk_mut().ok_or(Malformed::Tag(tag))?;
+            *front = *payload.first_chunk::<8>().ok_or(Malformed::TooShort(8 - payload.len().min(8)))?;
+            decode_command(PUSH_TAG, kept)
+        }
+        PUSH_TAG => {
+            if kept.as_ref().is_some_and(|kept| kept.len() > REPEAT_BYTES_MAX) {
+                *kept = None;
+            }
+            decode_command(tag, payload)
+        }
+        _ => decode_command(tag, payload),
+    }
+}
+
+/// Does its sender owe nothing more for what it was asked?
+fn ends_what_was_asked(command: &Command<'_>) -> bool {
+    match command {
+        Command::Answer { after, .. } => *after != After::More,
+        Command::Finish | Command::Forget => true,
+        _ => false,
+    }
+}

@@ -1,0 +1,111 @@
+//! The reading ends of rings, one from each seat that has said something.
+
+use crate::links::RECORD_BYTES_MAX;
+use std::sync::Arc;
+use wirewool_ipc::exchange::{Exchange, Standing};
+use wirewool_ipc::ring::reader::{Peeked, Reader};
+
+struct Open {
+    reader: Reader,
+    epoch: u32,
+}
+
+/// The reading ends of one seat.
+pub(crate) struct Readers {
+    exchange: Arc<Exchange>,
+    seat: usize,
+    epoch: u32,
+    open: Vec<Option<Open>>,
+}
+
+impl Readers {
+    /// For the occupant of `seat`.
+    pub(crate) fn new(exchange: Arc<Exchange>, seat: usize) -> Readers {
+        let epoch = exchange.occupant(seat).map_or(0, |me| me.epoch);
+        let open = (0..exchange.seats()).map(|_| None).collect();
+        Readers { exchange, seat, epoch, open }
+    }
+
+    /// Opens the rings of those who have something to say for the first time.
+    pub(crate) fn greet(&mut self) {
+        for from in self.exchange.take_greetings(self.seat) {
+            if from == self.seat {
+                continue;
+            }
+            let Some(epoch) = self.exchange.hold(self.seat, from) else { continue };
+            let ring_epoch = Exchange::ring_epoch(epoch, self.epoch);
+            // If it is stale, its writer is dead, and its successor greets as well.
+            if let Ok(reader) = Reader::open(self.exchange.ring(from, self.seat), ring_epoch, RECORD_BYTES_MAX) {
+                self.open[from] = Some(Open { reader, epoch });
+            }
+        }
+    }
+
+    /// How many seats there are to read from.
+    pub(crate) fn seats(&self) -> usize {
+        self.open.len()
+    }
+
+    /// The next record from a seat. A ring that is damaged is read no more.
+    pub(crate) fn peek(&mut self, from: usize) -> Option<Peeked<'_>> {
+        let slot = &mut self.open[from];
+        // Asked twice, so that the borrow of the record ends where there is none.
+        match slot.as_mut()?.reader.peek() {
+            Ok(Some(_)) => {}
+            Ok(None) => return None,
+            Err(error) => {
+                tracing::error!("the ring from seat {from} is given up: {error}");
+                *slot = None;
+                return None;
+            }
+        }
+        slot.as_mut()?.reader.peek().ok().flatten()
+    }
+
+    /// Is there more from somebody, as far as is known without a look?
+    pub(crate) fn has_unread(&self) -> bool {
+        self.open.iter().flatten().any(|open| open.reader.has_unread())
+    }
+
+    /// Rings those who wait for room.
+    pub(crate) fn ring(&mut self) {
+        for (from, open) in self.open.iter_mut().enumerate() {
+            if let Some(open) = open
+                && open.reader.must_ring()
+            {
+                self.exchange.doorbell(from).ring();
+            }
+        }
+    }
+
+    /// May this side wait for its doorbell? If not, there is something to read.
+    pub(crate) fn may_sleep(&mut self) -> bool {
+        let mut may_sleep = true;
+        for slot in &mut self.open {
+            if let Some(open) = slot {
+                match open.reader.sleep() {
+                    Ok(may) => may_sleep &= may,
+                    Err(_) => *slot = None,
+                }
+            }
+        }
+        may_sleep
+    }
+
+    /// The seats that a ring is open from whose occupant is dead. What they have left is to be read first.
+    pub(crate) fn orphaned(&self) -> Vec<usize> {
+        let orphaned = |from: &usize| match &self.open[*from] {
+            Some(open) => {
+                let now = self.exchange.occupant(*from);
+                now.is_none_or(|now| now.epoch != open.epoch || now.standing == Standing::Dead)
+            }
+            None => false,
+        };
+        (0..self.open.len()).filter(orphaned).collect()
+    }
+
+    /// Closes the ring from a seat.
+    pub(crate) fn close(&mut self, from: usize) {
+        self.open[from] = None;
+    }
+}

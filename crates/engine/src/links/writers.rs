@@ -1,0 +1,206 @@
+//! The writing ends of rings, one to each seat that is talked to.
+
+use crate::links::RECORD_BYTES_MAX;
+use std::sync::Arc;
+use wirewool_ipc::exchange::{Exchange, Standing};
+use wirewool_ipc::ring::RingError;
+use wirewool_ipc::ring::writer::{Kept, Limits, Pushed, Writer};
+
+/// Nobody takes it: there is no such occupant, or the ring to it is broken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Nobody;
+
+struct Open {
+    writer: Writer,
+    epoch: u32,
+    /// The reader knows that there is a ring.
+    greeted: bool,
+    /// Something was published since it was asked whether to ring.
+    unrung: bool,
+}
+
+/// The writing ends of one seat.
+pub(crate) struct Writers {
+    exchange: Arc<Exchange>,
+    seat: usize,
+    epoch: u32,
+    open: Vec<Option<Open>>,
+    /// Whose ring was closed, and is not opened a second time; by seat, 0 for nobody.
+    closed: Vec<u32>,
+    /// The seats that may have to be rung.
+    unrung: Vec<usize>,
+}
+
+impl Writers {
+    /// For the occupant of `seat`.
+    pub(crate) fn new(exchange: Arc<Exchange>, seat: usize) -> Writers {
+        let epoch = exchange.occupant(seat).map_or(0, |me| me.epoch);
+        let open = (0..exchange.seats()).map(|_| None).collect();
+        let closed = vec![0; exchange.seats()];
+        Writers { exchange, seat, epoch, open, closed, unrung: Vec::new() }
+    }
+
+    /// The seats, and who sits there.
+    pub(crate) fn exchange(&self) -> &Arc<Exchange> {
+        &self.exchange
+    }
+
+    /// Writes a record to the occupant of a seat: [`Writers::ring`] is to follow. What has no room in the ring is kept,
+    /// however much it is: the caller looks at [`Writers::kept_bytes`] before it accepts more.
+    ///
+    /// # Errors
+    /// It is lost.
+    pub(crate) fn push(&mut self, to: usize, tag: u16, parts: &[&[u8]]) -> Result<(), Nobody> {
+        let Some(open) = self.open(to) else { return Err(Nobody) };
+        match open.writer.push(tag, parts) {
+            Ok(Pushed::Whole | Pushed::Kept) => {
+                if !std::mem::replace(&mut open.unrung, true) {
+                    self.unrung.push(to);
+                }
+                Ok(())
+            }
+            Ok(Pushed::Full | Pushed::TooLong) => Err(Nobody),
+            Err(error) => {
+                self.fail(to, error);
+                Err(Nobody)
+            }
+        }
+    }
+
+    /// Was this the last record that was pushed there? The first `skip` bytes of its payload do not matter.
+    pub(crate) fn last_is(&self, to: usize, tag: u16, skip: usize, parts: &[&[u8]]) -> bool {
+        let open = self.open.get(to).and_then(Option::as_ref);
+        open.is_some_and(|open| open.writer.last_is(tag, skip, parts))
+    }
+
+    /// How many records the occupant of a seat has begun with; none if no ring to it is open.
+    pub(crate) fn begun(&self, to: usize) -> Option<u64> {
+        self.open.get(to)?.as_ref().map(|open| open.writer.begun())
+    }
+
+    /// What is kept for the occupant of a seat, in bytes.
+    pub(crate) fn kept_bytes(&self, to: usize) -> usize {
+        self.open.get(to).and_then(Option::as_ref).map_or(0, |open| open.writer.kept_bytes())
+    }
+
+    /// May somebody have to be rung?
+    pub(crate) fn has_unrung(&self) -> bool {
+        !self.unrung.is_empty()
+    }
+
+    /// Rings those who sleep although there is something for them.
+    pub(crate) fn ring(&mut self) {
+        while let Some(to) = self.unrung.pop() {
+            let Some(open) = &mut self.open[to] else { continue };
+            open.unrung = false;
+            let must_ring = open.writer.must_ring();
+            if !std::mem::replace(&mut open.greeted, true) {
+                self.exchange.greet(self.seat, to);
+            } else if !must_ring {
+                continue;
+            }
+            self.exchange.doorbell(to).ring();
+        }
+    }
+
+    /// Writes of what is kept as much as there is room for: [`Writers::ring`] is to follow.
+    pub(crate) fn flush(&mut self) {
+        for to in 0..self.open.len() {
+            let Some(open) = &mut self.open[to] else { continue };
+            if open.writer.kept_bytes() == 0 {
+                continue;
+            }
+            match open.writer.flush() {
+                Ok(_) => {
+                    if !std::mem::replace(&mut open.unrung, true) {
+                        self.unrung.push(to);
+                    }
+                }
+                Err(error) => self.fail(to, error),
+            }
+        }
+    }
+
+    /// May this side wait for its doorbell? If not, there is something to flush.
+    pub(crate) fn may_sleep(&mut self) -> bool {
+        let mut may_sleep = true;
+        for to in 0..self.open.len() {
+            let Some(open) = &mut self.open[to] else { continue };
+            match open.writer.sleep() {
+                Ok(may) => may_sleep &= may,
+                Err(error) => self.fail(to, error),
+            }
+        }
+        may_sleep
+    }
+
+    /// The seats that a ring is open to whose occupant is dead.
+    pub(crate) fn orphaned(&self) -> Vec<usize> {
+        let orphaned = |to: &usize| match &self.open[*to] {
+            Some(open) => {
+                let now = self.exchange.occupant(*to);
+                now.is_none_or(|now| now.epoch != open.epoch || now.standing == Standing::Dead)
+            }
+            None => false,
+        };
+        (0..self.open.len()).filter(orphaned).collect()
+    }
+
+    /// Closes the ring to a seat: what its occupant, who is dead or has left, did not begin with.
+    pub(crate) fn close(&mut self, to: usize) -> Vec<Kept> {
+        let Some(open) = self.open.get_mut(to).and_then(Option::take) else { return Vec::new() };
+        self.closed[to] = open.epoch;
+        let undelivered = open.writer.take_undelivered();
+        if let Some(error) = undelivered.lost {
+            tracing::error!("what was under way to the occupant of seat {to} may be lost: {error}");
+        }
+        undelivered.records
+    }
+
+    /// Writes what another one did not begin with, before anything else: [`Writers::ring`] is to follow.
+    pub(crate) fn resume(&mut self, to: usize, records: Vec<Kept>) {
+        let count = records.len();
+        if count == 0 {
+            return;
+        }
+        let Some(open) = self.open(to) else {
+            tracing::error!("{count} records are lost: nobody is in seat {to}");
+            return;
+        };
+        // What is wrong with the ring is said by the next push.
+        let _ = open.writer.resume(records);
+        if !std::mem::replace(&mut open.unrung, true) {
+            self.unrung.push(to);
+        }
+    }
+
+    fn open(&mut self, to: usize) -> Option<&mut Open> {
+        if self.open.get(to)?.is_none() {
+            self.open[to] = Some(self.begin(to)?);
+        }
+        self.open[to].as_mut()
+    }
+
+    /// Opens the ring to whoever sits in a seat.
+    fn begin(&self, to: usize) -> Option<Open> {
+        let epoch = self.exchange.hold(self.seat, to)?;
+        if self.closed[to] == epoch {
+            return None;
+        }
+        let ring = self.exchange.ring(self.seat, to);
+        let ring_epoch = Exchange::ring_epoch(self.epoch, epoch);
+        // Nobody else has it open: its reader waits for the greeting, and earlier ones have let go of it.
+        ring.reset(ring_epoch);
+        let limits = Limits { record_bytes_max: RECORD_BYTES_MAX, kept_bytes_max: usize::MAX };
+        let writer = Writer::open(ring, ring_epoch, limits).ok()?;
+        Some(Open { writer, epoch, greeted: false, unrung: false })
+    }
+
+    #[cold]
+    fn fail(&mut self, to: usize, error: RingError) {
+        tracing::error!("the ring to seat {to} is given up: {error}");
+        if let Some(open) = self.open[to].take() {
+            self.closed[to] = open.epoch;
+        }
+    }
+}

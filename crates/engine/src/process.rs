@@ -1,0 +1,71 @@
+//! Connections in the master's reactors, handlers in forked workers, and a manager that replaces these.
+
+use crate::base::{join, manage, refuse_threads};
+use crate::config::Config;
+use crate::dispatch::{Dispatch, Handlers};
+use crate::listener::Listener;
+use crate::manager::{Plan, Seat};
+use crate::master::{Master, News, Side};
+use crate::server::{Attempt, Server, StartError};
+use crate::station::Station;
+use crate::worker;
+use std::io::{self, Write};
+use std::process::exit;
+use std::sync::Arc;
+use wirewool_hub::settings::Protocol;
+
+pub(crate) fn start(
+    server: &Server,
+    config: &Config,
+    listener: &Listener,
+    handlers: &Arc<Handlers>,
+    started: &dyn Fn(Server),
+) -> Result<(), StartError> {
+    refuse_threads()?;
+    // What is still in the buffer would be printed by each process.
+    let _ = io::stdout().flush();
+    let plan = Plan {
+        workers: config.workers,
+        first_seat: config.reactors,
+        max_wait: config.max_wait_time,
+        reload_async: config.reload_async,
+        workers_own: false,
+        has_master: true,
+    };
+    let (table, exchange) = (server.shared.table.clone(), server.shared.exchange.clone());
+    let side = Master::fork(plan, config.reactors, table.clone(), exchange, listener.clone());
+    let mut master = match side.attempt("cannot fork the manager")? {
+        Side::Master(master) => master,
+        Side::Manager(manager) => {
+            let managed = manage(manager, &|seat| serve(server, config, handlers, started, seat));
+            if let Err(error) = &managed {
+                tracing::error!("the manager ends: {error}");
+            }
+            exit(i32::from(managed.is_err()))
+        }
+    };
+    let settings = config.settings(Protocol::WebSocket, handlers.request.is_some(), false);
+    let mut reactors = Some(master.start(config, settings, false, table).attempt("cannot start the reactors")?);
+    loop {
+        match master.next(&mut reactors).attempt("cannot wait")? {
+            News::Ending => {}
+            News::Ended(true) => return Ok(()),
+            News::Ended(false) => return Err(StartError::Failed),
+        }
+    }
+}
+
+/// A worker, from the first event to the last.
+fn serve(
+    server: &Server,
+    config: &Config,
+    handlers: &Arc<Handlers>,
+    started: &dyn Fn(Server),
+    seat: Seat,
+) -> io::Result<()> {
+    let among = join(server, seat);
+    started(server.clone());
+    let mut station = Station::elsewhere(among, config.max_wait_time)?;
+    let mut dispatch = Dispatch::new(server.clone(), handlers.clone(), config);
+    worker::run(&mut station, &mut dispatch, server, None, config)
+}

@@ -1,0 +1,254 @@
+//! Commands for connections that other loops own, from a process that has none of them, or not these.
+//!
+//! A command that is accepted here is carried out there, unless the connection ends before: so all that can be refused
+//! is refused here. What a connection is owed already is in the table, what is under way to it is counted here.
+
+use crate::links::writers::{Nobody, Writers};
+use crate::promises::Promises;
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use wirewool_hub::codec::{ENGINE_TAG_MIN, encode_command};
+use wirewool_hub::command::{Command, Push, Refused};
+use wirewool_hub::event::Status;
+use wirewool_hub::fd::Fd;
+use wirewool_ipc::exchange::Exchange;
+use wirewool_ipc::table::Table;
+use wirewool_ipc::table::word::Connection;
+use wirewool_proto::websocket::frame::{CONTROL_BYTES_MAX, Opcode};
+use wirewool_proto::websocket::sender::{OutOfSequence, Sequence};
+
+/// A push whose frame the receiver keeps, since it was pushed before.
+pub(crate) const KEEP: u16 = ENGINE_TAG_MIN;
+
+/// The frame that is kept, for another connection.
+pub(crate) const AGAIN: u16 = ENGINE_TAG_MIN + 1;
+
+/// What is longer is forgotten by both sides as soon as something else is pushed.
+pub(crate) const REPEAT_BYTES_MAX: usize = 64 << 10;
+
+/// How long a batch may wait for its end.
+const BATCH_TIME_MAX: Duration = Duration::from_millis(1);
+
+/// Of so many fragmented messages under way, those of closed connections are looked for.
+const FRAGMENTED_MAX: usize = 1024;
+
+/// The bytes of an fd before what is pushed.
+const FD_BYTES: usize = 8;
+
+/// What may be pushed, and what may be owed.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// The longest message.
+    pub push_bytes_max: usize,
+    /// What may be owed to one connection.
+    pub outbox_bytes_max: usize,
+}
+
+impl Limits {
+    /// What is refused whatever the connection's state; otherwise, how long it is.
+    pub(crate) fn check(&self, command: &Command<'_>) -> Result<usize, Refused> {
+        let len = match command {
+            Command::Push(Push { opcode, payload, .. }) => {
+                let len = payload.bytes().len();
+                if opcode.is_control() && len > CONTROL_BYTES_MAX {
+                    return Err(Refused::ControlTooLong(len));
+                }
+                len
+            }
+            Command::Send(bytes) | Command::Answer { bytes, .. } => bytes.len(),
+            _ => return Ok(0),
+        };
+        if len > self.push_bytes_max && !matches!(command, Command::Answer { .. }) {
+            return Err(Refused::TooLarge { len, limit: self.push_bytes_max });
+        }
+        if len > self.outbox_bytes_max {
+            return Err(Refused::OutboxFull { owed: 0, limit: self.outbox_bytes_max });
+        }
+        Ok(len)
+    }
+}
+
+/// What is known of another loop.
+#[derive(Default)]
+struct Peer {
+    promises: Promises,
+    /// The frame that it keeps, without the fd.
+    repeat: Option<Vec<u8>>,
+}
+
+/// The way to all connections of the server.
+pub struct Remote {
+    table: Arc<Table>,
+    writers: Writers,
+    limits: Limits,
+    peers: Vec<Peer>,
+    /// Those that a fragmented message from here is under way to.
+    fragmented: HashSet<Fd>,
+    /// Since when something waits for its reader to be rung.
+    unrung_since: Option<Instant>,
+    version: u64,
+}
+
+impl Remote {
+    /// For the occupant of `seat`.
+    pub(crate) fn new(table: Arc<Table>, exchange: Arc<Exchange>, seat: usize, limits: Limits) -> Remote {
+        let peers = (0..exchange.seats()).map(|_| Peer::default()).collect();
+        let writers = Writers::new(exchange, seat);
+        Remote { table, writers, limits, peers, fragmented: HashSet::new(), unrung_since: None, version: 0 }
+    }
+
+    /// Asks something of a connection, wherever it is: [`Remote::ring`] is to follow, at the latest when the handler
+    /// has returned.
+    ///
+    /// # Errors
+    /// Why it will have no effect.
+    pub(crate) fn apply(&mut self, fd: Fd, command: Command<'_>) -> Result<(), Refused> {
+        let connection = self.table.connection(fd.get()).ok_or(Refused::Unknown)?;
+        check_state(connection, &command)?;
+        let len = self.limits.check(&command)?;
+        let seat = connection.owner;
+        self.check_room(fd, seat, len)?;
+        if let Command::Push(push) = &command {
+            self.check_sequence(fd, push)?;
+        }
+        self.write(seat, fd, &command).map_err(|Nobody| Refused::Unknown)?;
+        if let Some(peer) = self.peers.get_mut(seat) {
+            peer.promises.make(fd, len);
+        }
+        match command {
+            Command::Disconnect { .. } => {
+                self.table.set_status(fd.get(), Status::Closing as u8);
+                self.table.begin_closing(fd.get());
+            }
+            Command::Close { .. } => {
+                self.table.begin_closing(fd.get());
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Rings those who sleep although there is something for them.
+    pub(crate) fn ring(&mut self) {
+        self.unrung_since = None;
+        self.writers.ring();
+    }
+
+    /// Rings them if what is for them waits too long.
+    pub(crate) fn ring_if_late(&mut self) {
+        if !self.writers.has_unrung() {
+            return;
+        }
+        let now = Instant::now();
+        if now.saturating_duration_since(*self.unrung_since.get_or_insert(now)) >= BATCH_TIME_MAX {
+            self.ring();
+        }
+    }
+
+    /// This process's doorbell rang: closes the rings to the dead.
+    pub(crate) fn rang(&mut self) {
+        let version = self.writers.exchange().version();
+        if std::mem::replace(&mut self.version, version) != version {
+            for seat in self.writers.orphaned() {
+                // Whoever owned the connections is dead, and they with him.
+                self.writers.close(seat);
+                self.peers[seat] = Peer::default();
+            }
+        }
+    }
+
+    /// Writes what had no room. May this process wait for its doorbell then? If not, there is room again.
+    pub(crate) fn may_sleep(&mut self) -> bool {
+        self.writers.flush();
+        self.ring();
+        self.writers.may_sleep()
+    }
+
+    /// Is something kept that has no room yet?
+    pub(crate) fn has_kept(&self) -> bool {
+        (0..self.peers.len()).any(|seat| self.writers.kept_bytes(seat) > 0)
+    }
+
+    /// Does what waits and what is owed leave room for so many bytes?
+    fn check_room(&mut self, fd: Fd, seat: usize, len: usize) -> Result<(), Refused> {
+        let limit = self.limits.outbox_bytes_max;
+        if len == 0 {
+            return Ok(());
+        }
+        let kept = self.writers.kept_bytes(seat);
+        if kept > 0 && kept.saturating_add(len) > limit {
+            return Err(Refused::OutboxFull { owed: kept, limit });
+        }
+        let owed = self.table.owed_bytes(fd.get()).unwrap_or(0);
+        let Some(peer) = self.peers.get_mut(seat) else { return Err(Refused::Unknown) };
+        if let Some(begun) = self.writers.begun(seat) {
+            peer.promises.keep(begun);
+        }
+        let promised = if owed.saturating_add(peer.promises.total()).saturating_add(len) <= limit {
+            0
+        } else {
+            peer.promises.to(fd)
+        };
+        let owed = owed.saturating_add(promised);
+        if owed.saturating_add(len) > limit { Err(Refused::OutboxFull { owed, limit }) } else { Ok(()) }
+    }
+
+    /// Do the fragments that this process sends follow each other?
+    fn check_sequence(&mut self, fd: Fd, push: &Push<'_>) -> Result<(), Refused> {
+        if push.opcode.is_control() || (push.fin && push.opcode != Opcode::Continuation) {
+            return Ok(());
+        }
+        let mut sequence = if self.fragmented.contains(&fd) { Sequence::Within } else { Sequence::Between };
+        sequence.admit(push.opcode, push.fin).map_err(|error: OutOfSequence| Refused::OutOfSequence(error))?;
+        if push.fin {
+            self.fragmented.remove(&fd);
+        } else {
+            if self.fragmented.len() >= FRAGMENTED_MAX {
+                self.fragmented.retain(|fd| self.table.connection(fd.get()).is_some());
+            }
+            self.fragmented.insert(fd);
+        }
+        Ok(())
+    }
+
+    /// Writes a command; the frame of a push that was pushed before goes once more, and from then on only by name.
+    fn write(&mut self, seat: usize, fd: Fd, command: &Command<'_>) -> Result<(), Nobody> {
+        let (writers, peer) = (&mut self.writers, self.peers.get_mut(seat).ok_or(Nobody)?);
+        let is_push = matches!(command, Command::Push(_));
+        encode_command(fd, command, |tag, parts| {
+            if !is_push {
+                return writers.push(seat, tag, parts);
+            }
+            let [front, payload] = parts else { return writers.push(seat, tag, parts) };
+            let frame = [&front[FD_BYTES..], payload];
+            if peer.repeat.as_ref().is_some_and(|repeat| is_joined(repeat, frame)) {
+                return writers.push(seat, AGAIN, &[&front[..FD_BYTES]]);
+            }
+            if writers.last_is(seat, tag, FD_BYTES, &frame) {
+                peer.repeat = Some(frame.concat());
+                return writers.push(seat, KEEP, parts);
+            }
+            if peer.repeat.as_ref().is_some_and(|repeat| repeat.len() > REPEAT_BYTES_MAX) {
+                peer.repeat = None;
+            }
+            writers.push(seat, tag, parts)
+        })
+    }
+}
+
+/// Is it both parts, one behind the other?
+fn is_joined(whole: &[u8], [first, second]: [&[u8]; 2]) -> bool {
+    whole.len() == first.len() + second.len() && whole.starts_with(first) && whole.ends_with(second)
+}
+
+/// Can the connection take the command, as far as it is known to all?
+pub(crate) fn check_state(connection: Connection, command: &Command<'_>) -> Result<(), Refused> {
+    let Connection { status, closing, .. } = connection;
+    match command {
+        Command::Push(_) | Command::Disconnect { .. } if closing => Err(Refused::Closing),
+        Command::Push(_) | Command::Disconnect { .. } if status != Status::Active as u8 => Err(Refused::NotWebSocket),
+        Command::Send(_) | Command::Answer { .. } | Command::Close { reset: false } if closing => Err(Refused::Closing),
+        _ => Ok(()),
+    }
+}

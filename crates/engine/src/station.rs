@@ -1,0 +1,396 @@
+//! A worker's place in the server, wherever its connections are: in a loop of its own, or with the reactors.
+
+use crate::desk::Desk;
+use crate::intake::Intake;
+use crate::link::Inbox;
+use crate::quota::Quota;
+use crate::reactor::{Reactor, Served};
+use crate::remote::{Limits, Remote};
+use std::io;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use wirewool_hub::command::{Command, Info, Outlet, Refused};
+use wirewool_hub::event::{Event, Handler, Verdict};
+use wirewool_hub::fd::Fd;
+use wirewool_ipc::exchange::{Count, Exchange};
+use wirewool_ipc::signal::{Signal, Signals};
+use wirewool_ipc::table::Table;
+use wirewool_proto::websocket::close::CloseCode;
+
+/// What one step of a pass did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// The pass is over.
+    Over,
+    /// Something was served.
+    Served,
+    /// The handler cannot go on.
+    Stop,
+}
+
+/// This process's way to connections that others have, for all of its threads.
+#[derive(Clone)]
+pub struct Way(Arc<Mutex<Remote>>);
+
+impl Way {
+    /// For the occupant of `seat`.
+    pub fn new(table: Arc<Table>, exchange: Arc<Exchange>, seat: usize, limits: Limits) -> Way {
+        Way(Arc::new(Mutex::new(Remote::new(table, exchange, seat, limits))))
+    }
+
+    /// One step with it.
+    #[inline]
+    pub fn with<R>(&self, step: impl FnOnce(&mut Remote) -> R) -> R {
+        step(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Asks something of a connection that another process has. While `more` of the same batch waits to be handled, that
+    /// one is rung behind it.
+    ///
+    /// # Errors
+    /// Why it will have no effect.
+    #[inline]
+    pub fn apply(&self, fd: Fd, command: Command<'_>, more: bool) -> Result<(), Refused> {
+        self.with(|remote| {
+            remote.apply(fd, command)?;
+            if !more {
+                remote.ring();
+            }
+            Ok(())
+        })
+    }
+}
+
+/// A process among others: where it sits, what it hears, and how it reaches them.
+pub struct Among {
+    /// Its seat in the exchange.
+    pub seat: usize,
+    /// The seats.
+    pub exchange: Arc<Exchange>,
+    /// SIGTERM asks it to end.
+    pub signals: Signals,
+    /// Its way to the others' connections.
+    pub way: Way,
+}
+
+enum Site {
+    /// The connections are this loop's; what others send for them comes in.
+    Own(Box<Reactor>, Option<Intake>),
+    /// The connections are the reactors'; what happens to them comes in.
+    Elsewhere(Box<Desk>),
+}
+
+/// A worker's place.
+pub struct Station {
+    site: Site,
+    among: Option<Among>,
+    max_wait: Duration,
+    told_to_end: bool,
+    ends_at: Option<Instant>,
+    refusals: Quota,
+}
+
+impl Station {
+    /// A worker with connections of its own; alone, or a process among others.
+    ///
+    /// # Errors
+    /// Those of epoll.
+    pub fn own(mut reactor: Reactor, among: Option<Among>, max_wait: Duration) -> io::Result<Station> {
+        let mut intake = None;
+        if let Some(among) = &among {
+            reactor.watch_signals(&among.signals)?;
+            intake = Some(Intake::new(among.exchange.clone(), among.seat));
+        }
+        Ok(Station::new(Site::Own(Box::new(reactor), intake), among, max_wait))
+    }
+
+    /// A worker whose connections the reactors have.
+    ///
+    /// # Errors
+    /// Those of epoll.
+    pub fn elsewhere(among: Among, max_wait: Duration) -> io::Result<Station> {
+        let desk = Desk::new(among.exchange.clone(), among.seat, &among.signals)?;
+        Ok(Station::new(Site::Elsewhere(Box::new(desk)), Some(among), max_wait))
+    }
+
+    fn new(site: Site, among: Option<Among>, max_wait: Duration) -> Station {
+        Station { site, among, max_wait, told_to_end: false, ends_at: None, refusals: Quota::default() }
+    }
+
+    /// From now on connections of its own are accepted.
+    ///
+    /// # Errors
+    /// Those of epoll.
+    pub fn open(&mut self) -> io::Result<()> {
+        match &mut self.site {
+            Site::Own(reactor, _) => reactor.start_accepting(),
+            Site::Elsewhere(_) => Ok(()),
+        }
+    }
+
+    /// A pass begins: waits until there is something to do, at most `limit`; what is overdue ends.
+    ///
+    /// # Errors
+    /// Those of epoll.
+    pub fn wait(&mut self, limit: Option<Duration>, handler: &mut dyn Handler) -> io::Result<Verdict> {
+        let ends = self.ends_at.map(|at| at.saturating_duration_since(Instant::now()));
+        let mut limit = [ends, limit].into_iter().flatten().min();
+        if let Some(among) = &self.among
+            && !among.way.with(Remote::may_sleep)
+        {
+            limit = Some(Duration::ZERO);
+        }
+        match &mut self.site {
+            Site::Own(reactor, intake) => {
+                if let Some(intake) = intake
+                    && !intake.may_sleep()
+                {
+                    limit = Some(Duration::ZERO);
+                }
+                reactor.wait(limit)?;
+                Ok(reactor.tick(handler))
+            }
+            Site::Elsewhere(desk) => {
+                let woken = desk.wait(limit)?;
+                if let Some(among) = &self.among {
+                    self.told_to_end |= woken.signalled && hears_term(&among.signals);
+                    if woken.rang {
+                        among.way.with(Remote::rang);
+                    }
+                }
+                Ok(Verdict::Handled)
+            }
+        }
+    }
+
+    /// The next step of a pass: one descriptor, one event, or the commands that others have sent.
+    #[inline]
+    pub fn step(&mut self, handler: &mut dyn Handler) -> Step {
+        self.step_with(None, handler)
+    }
+
+    /// As [`Station::step`], with what other threads leave for this worker.
+    #[inline]
+    pub(crate) fn step_with(&mut self, inbox: Option<&Inbox>, handler: &mut dyn Handler) -> Step {
+        match &mut self.site {
+            Site::Own(reactor, _) => match reactor.serve(handler) {
+                Served::Nothing => self.carry_out(handler),
+                Served::Connection => Step::Served,
+                Served::Rang => self.rang(inbox, handler),
+                Served::Signalled => {
+                    self.told_to_end |= self.among.as_ref().is_some_and(|among| hears_term(&among.signals));
+                    Step::Served
+                }
+                Served::Stop => Step::Stop,
+            },
+            Site::Elsewhere(desk) => {
+                let Some(among) = self.among.as_ref().filter(|_| self.ends_at.is_none() && !self.told_to_end) else {
+                    return Step::Over;
+                };
+                let way = &among.way;
+                match desk.take(|fd, event, more| hear(fd, event, &mut Others { way, more }, handler)) {
+                    Some(Verdict::Stop) => Step::Stop,
+                    Some(_) => Step::Served,
+                    None => Step::Over,
+                }
+            }
+        }
+    }
+
+    /// The end of a pass: what others have sent is carried out.
+    fn carry_out(&mut self, handler: &mut dyn Handler) -> Step {
+        let Site::Own(reactor, Some(intake)) = &mut self.site else { return Step::Over };
+        intake.carry_out(reactor, &mut |_, _| {});
+        match reactor.settle(handler) {
+            Verdict::Stop => Step::Stop,
+            _ => Step::Over,
+        }
+    }
+
+    /// The doorbell rang: does what other threads left, and sees who is there.
+    fn rang(&mut self, inbox: Option<&Inbox>, handler: &mut dyn Handler) -> Step {
+        let Site::Own(reactor, intake) = &mut self.site else { return Step::Served };
+        for (fd, errand) in inbox.map(Inbox::take).unwrap_or_default() {
+            if let Err(refused) = reactor.apply_promised(fd, errand.as_command())
+                && self.refusals.admits(Instant::now(), "refusals")
+            {
+                tracing::warn!("connection {fd}: what was left for it came to nothing: {refused}");
+            }
+        }
+        if let (Some(intake), Some(among)) = (intake, &self.among) {
+            intake.greet();
+            among.way.with(Remote::rang);
+            for seat in intake.take_dead(reactor, &mut |_, _| {}).unwrap_or_default() {
+                intake.let_go(seat);
+            }
+        }
+        if reactor.settle(handler) == Verdict::Stop { Step::Stop } else { Step::Served }
+    }
+
+    /// Asks something of a connection from outside a handler: here, or wherever it is. While `more` of the same batch
+    /// waits to be handled, what is sent waits for its end.
+    ///
+    /// # Errors
+    /// Why it had no effect, or will have none.
+    #[inline]
+    pub fn apply(&mut self, fd: Fd, command: Command<'_>, more: bool) -> Result<(), Refused> {
+        match &mut self.site {
+            Site::Own(reactor, _) if reactor.has(fd) => return reactor.apply(fd, command, more),
+            Site::Own(..) => {}
+            Site::Elsewhere(desk) => {
+                let more = more || desk.has_more();
+                return self.among.as_ref().map_or(Err(Refused::Unknown), |among| among.way.apply(fd, command, more));
+            }
+        }
+        self.among.as_ref().map_or(Err(Refused::Unknown), |among| among.way.apply(fd, command, more))
+    }
+
+    /// Is the connection in a loop of this worker's own?
+    pub fn has(&self, fd: Fd) -> bool {
+        matches!(&self.site, Site::Own(reactor, _) if reactor.has(fd))
+    }
+
+    /// Are all connections elsewhere?
+    pub fn is_elsewhere(&self) -> bool {
+        matches!(self.site, Site::Elsewhere(_))
+    }
+
+    /// Can a connection of this worker's own still be sent to?
+    pub fn is_open(&self, fd: Fd) -> bool {
+        matches!(&self.site, Site::Own(reactor, _) if reactor.info(fd).is_some_and(|info| info.open))
+    }
+
+    /// The end of a batch: what waited for it is sent.
+    pub fn settle(&mut self, handler: &mut dyn Handler) -> Verdict {
+        if let Some(among) = &self.among {
+            among.way.with(Remote::ring);
+        }
+        self.settle_own(handler)
+    }
+
+    /// The end of a batch, for the connections of this worker's own alone.
+    #[inline]
+    pub fn settle_own(&mut self, handler: &mut dyn Handler) -> Verdict {
+        match &mut self.site {
+            Site::Own(reactor, _) => reactor.settle(handler),
+            Site::Elsewhere(_) => Verdict::Handled,
+        }
+    }
+
+    /// Sends what waits for the end of its batch, if it waits too long.
+    pub fn flush_if_late(&mut self) {
+        match &mut self.site {
+            Site::Own(reactor, _) => reactor.flush_if_late(),
+            Site::Elsewhere(_) => {
+                if let Some(among) = &self.among {
+                    among.way.with(Remote::ring_if_late);
+                }
+            }
+        }
+    }
+
+    /// Was this worker told to end, and has not begun to?
+    pub fn is_told_to_end(&self) -> bool {
+        self.told_to_end && self.ends_at.is_none()
+    }
+
+    /// Begins to end: no more connections and no more events, a successor may come. Connections of its own are closed.
+    pub fn end(&mut self, handler: &mut dyn Handler) -> Verdict {
+        if self.ends_at.is_some() {
+            return Verdict::Handled;
+        }
+        self.ends_at = Some(Instant::now() + self.max_wait);
+        if let Site::Own(reactor, _) = &mut self.site {
+            reactor.stop_accepting();
+        }
+        if let Some(among) = &self.among {
+            among.exchange.leave(among.seat);
+            among.exchange.ring_all();
+            among.exchange.manager().ring();
+        }
+        match &mut self.site {
+            Site::Own(reactor, _) => reactor.close_all(CloseCode::GOING_AWAY, handler),
+            Site::Elsewhere(_) => Verdict::Handled,
+        }
+    }
+
+    /// Does it end already?
+    pub fn is_ending(&self) -> bool {
+        self.ends_at.is_some()
+    }
+
+    /// Has it ended: is nothing open and nothing kept any more, or its time over?
+    pub fn has_ended(&self) -> bool {
+        let Some(at) = self.ends_at else { return false };
+        let is_empty = match &self.site {
+            Site::Own(reactor, _) => reactor.is_empty(),
+            Site::Elsewhere(_) => true,
+        };
+        let has_kept = || self.among.as_ref().is_some_and(|among| among.way.with(|remote| remote.has_kept()));
+        at <= Instant::now() || is_empty && !has_kept()
+    }
+
+    /// Is its time over, though it has not come to its end?
+    pub fn is_late(&self) -> bool {
+        self.ends_at.is_some_and(|at| at <= Instant::now())
+    }
+
+    /// Counts something that this worker did.
+    #[inline]
+    pub fn count(&self, count: Count, more: u64) {
+        if let Some(among) = &self.among {
+            let counter = among.exchange.count(among.seat, count);
+            // Nobody else writes to it.
+            counter.store(counter.load(Relaxed).wrapping_add(more), Relaxed);
+        }
+    }
+
+    /// Says whether it handles something now: events may go to those who do not.
+    #[inline]
+    pub fn set_busy(&self, busy: bool) {
+        if let Some(among) = &self.among {
+            among.exchange.count(among.seat, Count::Busy).store(u64::from(busy), Relaxed);
+        }
+    }
+}
+
+fn hears_term(signals: &Signals) -> bool {
+    signals.take().any(|signal| signal == Signal::Term)
+}
+
+/// Hands an event of another process's connection to the handler; says that it is done where that is waited for.
+fn hear(fd: Fd, event: Event<'_>, out: &mut Others<'_>, handler: &mut dyn Handler) -> Verdict {
+    let end = match event {
+        Event::Ending(_) => Some(Command::Finish),
+        Event::Closed(_) => Some(Command::Forget),
+        _ => None,
+    };
+    let verdict = handler.handle(fd, event, out);
+    if let Some(end) = end.filter(|_| verdict == Verdict::Handled) {
+        // Refused when the connection is gone already.
+        let _ = out.way.apply(fd, end, true);
+    }
+    verdict
+}
+
+/// Connections that are all elsewhere.
+struct Others<'a> {
+    way: &'a Way,
+    /// More of the same batch waits to be handled.
+    more: bool,
+}
+
+impl Outlet for Others<'_> {
+    fn apply(&mut self, fd: Fd, command: Command<'_>) -> Result<(), Refused> {
+        self.way.apply(fd, command, self.more)
+    }
+
+    fn has(&self, _: Fd) -> bool {
+        true
+    }
+
+    fn info(&self, _: Fd) -> Option<Info> {
+        None
+    }
+}
