@@ -33,6 +33,7 @@ ini_set('memory_limit', '1G');
 $server = new Server('127.0.0.1', $port, $mode);
 $server->set([
     'worker_num' => $workers,
+    'reactor_num' => min($workers, 64),
     'package_max_length' => MESSAGE_BYTES_MAX,
     'output_buffer_size' => MESSAGE_BYTES_MAX + FRAME_HEADER_BYTES_MAX,
     'socket_buffer_size' => SEND_QUEUE_BYTES_MAX,

@@ -173,8 +173,6 @@ impl Wire for Sink {
 
     fn owes(&mut self, _: Place, _: usize) {}
 
-    fn owes(&mut self, _: Place, _: usize) {}
-
     fn time_of_day(&self) -> SystemTime {
         UNIX_EPOCH
     }

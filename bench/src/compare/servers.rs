@@ -59,7 +59,7 @@ pub struct Server {
 const ALL_JOBS: &[Job] = &[Job::Echo, Job::Deflate, Job::Broadcast];
 
 /// All that there are. The first is what the others are compared with.
-pub static ALL: [Server; 10] = [
+pub static ALL: [Server; 12] = [
     Server { name: "floor", meaning: "the least that a server can do", jobs: ALL_JOBS, start: floor },
     Server { name: "rust-base", meaning: "Wirewool, Rust, one worker process", jobs: ALL_JOBS, start: rust_base },
     Server {
@@ -69,7 +69,19 @@ pub static ALL: [Server; 10] = [
         start: rust_base_two,
     },
     Server { name: "rust-thread", meaning: "Wirewool, Rust, one worker thread", jobs: ALL_JOBS, start: rust_thread },
+    Server {
+        name: "rust-process",
+        meaning: "Wirewool, Rust, one reactor and one worker process",
+        jobs: ALL_JOBS,
+        start: rust_process,
+    },
     Server { name: "php-base", meaning: "Wirewool, PHP, SWOOLE_BASE, one worker", jobs: ALL_JOBS, start: php_base },
+    Server {
+        name: "php-process",
+        meaning: "Wirewool, PHP, SWOOLE_PROCESS, one reactor and one worker",
+        jobs: ALL_JOBS,
+        start: php_process,
+    },
     Server { name: "yawc", meaning: "yawc, Rust", jobs: ALL_JOBS, start: yawc },
     Server { name: "fastwebsockets", meaning: "fastwebsockets, Rust", jobs: &[Job::Echo], start: fastwebsockets },
     Server {
@@ -246,7 +258,21 @@ fn rust_thread(places: &Places, job: Job, port: u16) -> Result<Command, String> 
     wirewool(places, job, port, ("thread", "1"))
 }
 
+fn rust_process(places: &Places, job: Job, port: u16) -> Result<Command, String> {
+    let mut command = wirewool(places, job, port, ("process", "1"))?;
+    command.args(["--reactors", "1"]);
+    Ok(command)
+}
+
 fn php_base(places: &Places, job: Job, port: u16) -> Result<Command, String> {
+    php(places, job, port, "base")
+}
+
+fn php_process(places: &Places, job: Job, port: u16) -> Result<Command, String> {
+    php(places, job, port, "process")
+}
+
+fn php(places: &Places, job: Job, port: u16, mode: &str) -> Result<Command, String> {
     if !places.extension.exists() {
         return Err(format!("{} is missing: it has not been built.", places.extension.display()));
     }
@@ -257,9 +283,9 @@ fn php_base(places: &Places, job: Job, port: u16) -> Result<Command, String> {
     command.arg("-n").arg("-d").arg(extension);
     let port = port.to_string();
     match job {
-        Job::Broadcast => command.args(["bench/broadcast.php", &port]),
-        Job::Echo => command.args(["examples/echo.php", &port, "base", "1"]),
-        Job::Deflate => command.args(["examples/echo.php", &port, "base", "1", "deflate"]),
+        Job::Broadcast => command.args(["bench/broadcast.php", &port, mode]),
+        Job::Echo => command.args(["examples/echo.php", &port, mode, "1"]),
+        Job::Deflate => command.args(["examples/echo.php", &port, mode, "1", "deflate"]),
     };
     Ok(command)
 }

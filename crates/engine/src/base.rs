@@ -51,7 +51,7 @@ pub(crate) fn refuse_threads() -> Result<(), StartError> {
 /// Keeps the workers running, until the server has ended. Does not return in a worker.
 pub(crate) fn manage(mut manager: Manager, serve: &dyn Fn(Seat) -> io::Result<()>) -> io::Result<()> {
     loop {
-        match manager.next()? {
+        match manager.wait()? {
             Happened::Forked(seat) => {
                 let worker = seat.worker;
                 let served = serve(seat);

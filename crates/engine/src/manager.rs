@@ -161,7 +161,7 @@ impl Manager {
     ///
     /// # Errors
     /// The first workers cannot be forked, or waiting fails.
-    pub fn next(&mut self) -> io::Result<Happened> {
+    pub fn wait(&mut self) -> io::Result<Happened> {
         loop {
             if let Some(news) = self.news.pop_front() {
                 return Ok(news);
@@ -180,7 +180,7 @@ impl Manager {
                 self.ended = true;
                 return Ok(Happened::Ended);
             }
-            self.wait()?;
+            self.sleep()?;
             self.hear();
             self.see_leaving();
             self.reap();
@@ -254,7 +254,7 @@ impl Manager {
     }
 
     /// Waits for a signal, for the doorbell, or until something is due.
-    fn wait(&self) -> io::Result<()> {
+    fn sleep(&self) -> io::Result<()> {
         let due = self.slots.iter().filter(|slot| slot.current.is_none() && !self.ending).map(|slot| slot.due);
         let kills = self.children().filter_map(|child| child.kill_at);
         let timeout = due.chain(kills).min().map(|at| at.saturating_duration_since(Instant::now()));

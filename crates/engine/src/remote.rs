@@ -9,7 +9,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use wirewool_hub::codec::{ENGINE_TAG_MIN, encode_command};
-use wirewool_hub::command::{Command, Push, Refused};
+use wirewool_hub::command::{After, Command, Push, Refused};
 use wirewool_hub::event::Status;
 use wirewool_hub::fd::Fd;
 use wirewool_ipc::exchange::Exchange;
@@ -32,6 +32,9 @@ const BATCH_TIME_MAX: Duration = Duration::from_millis(1);
 
 /// Of so many fragmented messages under way, those of closed connections are looked for.
 const FRAGMENTED_MAX: usize = 1024;
+
+/// Of so many that were opened from here, those that everybody sees as open are forgotten.
+const OPENED_MAX: usize = 1024;
 
 /// The bytes of an fd before what is pushed.
 const FD_BYTES: usize = 8;
@@ -85,6 +88,8 @@ pub struct Remote {
     peers: Vec<Peer>,
     /// Those that a fragmented message from here is under way to.
     fragmented: HashSet<Fd>,
+    /// Those whose upgrade was answered from here, until everybody sees that.
+    opened: HashSet<Fd>,
     /// Since when something waits for its reader to be rung.
     unrung_since: Option<Instant>,
     version: u64,
@@ -95,7 +100,16 @@ impl Remote {
     pub(crate) fn new(table: Arc<Table>, exchange: Arc<Exchange>, seat: usize, limits: Limits) -> Remote {
         let peers = (0..exchange.seats()).map(|_| Peer::default()).collect();
         let writers = Writers::new(exchange, seat);
-        Remote { table, writers, limits, peers, fragmented: HashSet::new(), unrung_since: None, version: 0 }
+        Remote {
+            table,
+            writers,
+            limits,
+            peers,
+            fragmented: HashSet::new(),
+            opened: HashSet::new(),
+            unrung_since: None,
+            version: 0,
+        }
     }
 
     /// Asks something of a connection, wherever it is: [`Remote::ring`] is to follow, at the latest when the handler
@@ -104,7 +118,11 @@ impl Remote {
     /// # Errors
     /// Why it will have no effect.
     pub(crate) fn apply(&mut self, fd: Fd, command: Command<'_>) -> Result<(), Refused> {
-        let connection = self.table.connection(fd.get()).ok_or(Refused::Unknown)?;
+        let mut connection = self.table.connection(fd.get()).ok_or(Refused::Unknown)?;
+        if connection.status < Status::Active as u8 && self.opened.contains(&fd) {
+            // The answer is on its way, before whatever follows it.
+            connection.status = Status::Active as u8;
+        }
         check_state(connection, &command)?;
         let len = self.limits.check(&command)?;
         let seat = connection.owner;
@@ -124,9 +142,23 @@ impl Remote {
             Command::Close { .. } => {
                 self.table.begin_closing(fd.get());
             }
+            Command::Answer { after: After::Upgrade(_), .. } => self.note_opened(fd),
             _ => {}
         }
         Ok(())
+    }
+
+    /// Was its upgrade answered from here?
+    pub(crate) fn has_opened(&self, fd: Fd) -> bool {
+        self.opened.contains(&fd)
+    }
+
+    fn note_opened(&mut self, fd: Fd) {
+        if self.opened.len() >= OPENED_MAX {
+            let table = &self.table;
+            self.opened.retain(|fd| table.connection(fd.get()).is_some_and(|row| row.status < Status::Active as u8));
+        }
+        self.opened.insert(fd);
     }
 
     /// Rings those who sleep although there is something for them.

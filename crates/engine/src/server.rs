@@ -25,6 +25,7 @@ use wirewool_proto::websocket::close::CloseCode;
 use wirewool_proto::websocket::extension::Compression;
 use wirewool_proto::websocket::frame::Opcode;
 use wirewool_proto::websocket::message::{Kind, Payload};
+use wirewool_proto::websocket::role::Role;
 
 /// Why a server did not start, or ended early.
 #[derive(Debug, thiserror::Error)]
@@ -144,8 +145,9 @@ impl Server {
     /// Sends a close frame and closes; a reason is cut to 123 bytes.
     ///
     /// # Errors
-    /// There is no such WebSocket, or it is closing.
+    /// There is no such WebSocket, it is closing, or a server does not send this code.
     pub fn disconnect(&self, fd: Fd, code: CloseCode, reason: &str) -> Result<(), Refused> {
+        CloseCode::sendable(code.get(), Role::Server).ok_or(Refused::CloseCode(code.get()))?;
         self.apply(fd, Command::Disconnect { code, reason })
     }
 
@@ -164,7 +166,8 @@ impl Server {
 
     /// Is there such a WebSocket, in any worker?
     pub fn is_established(&self, fd: Fd) -> bool {
-        self.connection(fd).is_some_and(is_established)
+        let opened_here = || self.shared.way.get().is_some_and(|way| way.with(|remote| remote.has_opened(fd)));
+        self.connection(fd).is_some_and(|connection| is_established(connection) || opened_here())
     }
 
     /// All WebSockets, in the order of their fds. It is a snapshot: some may be gone already.

@@ -251,6 +251,11 @@ impl Station {
         matches!(&self.site, Site::Own(reactor, _) if reactor.has(fd))
     }
 
+    /// Did this worker just open it, so that others may not see it as open yet?
+    pub fn has_opened(&self, fd: Fd) -> bool {
+        self.among.as_ref().is_some_and(|among| among.way.with(|remote| remote.has_opened(fd)))
+    }
+
     /// Are all connections elsewhere?
     pub fn is_elsewhere(&self) -> bool {
         matches!(self.site, Site::Elsewhere(_))

@@ -100,6 +100,9 @@ pub enum Refused {
     /// It does not fit the fragments before it.
     #[error(transparent)]
     OutOfSequence(#[from] OutOfSequence),
+    /// A close code that a server does not send (RFC 6455 §7.4).
+    #[error("the close code {0}: a server does not send it")]
+    CloseCode(u16),
     /// No answer is owed.
     #[error("no request waits for an answer")]
     NotWaiting,

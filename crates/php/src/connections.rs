@@ -95,6 +95,7 @@ pub(crate) fn note(refused: &Refused) {
         Refused::OutboxFull { .. } => last_error::OUTPUT_BUFFER_OVERFLOW,
         Refused::TooLarge { .. } => last_error::DATA_LENGTH_TOO_LARGE,
         Refused::ControlTooLong(_) | Refused::OutOfSequence(_) => last_error::WEBSOCKET_PACK_FAILED,
+        Refused::CloseCode(_) => last_error::INVALID_PARAMS,
         Refused::NotWaiting => last_error::HTTP_CONTEXT_UNAVAILABLE,
     });
 }
@@ -154,6 +155,12 @@ pub(crate) fn connection(shared: &Shared, number: i64) -> Option<Connection> {
     u64::try_from(number).ok().and_then(|fd| shared.table.connection(fd))
 }
 
+/// How far a connection has come, whichever worker has it: to the one that has just opened it, it is open.
+pub(crate) fn status(shared: &Shared, number: i64) -> Option<u8> {
+    let own = with(|worker| worker.status(fd_of(number)?)).flatten();
+    own.map(|status| status as u8).or_else(|| connection(shared, number).map(|connection| connection.status))
+}
+
 /// What getClientInfo() says; false for an unknown fd.
 pub(crate) fn client_info(shared: &Shared, number: i64) -> Result<Owned, Stop> {
     let known = connection(shared, number).zip(shared.table.facts(number as u64));
@@ -172,7 +179,8 @@ pub(crate) fn client_info(shared: &Shared, number: i64) -> Result<Owned, Stop> {
         array.set("worker_id", Owned::long(worker as i64))?;
     }
     if shared.protocol == Protocol::WebSocket {
-        array.set("websocket_status", Owned::long(connection.status.into()))?;
+        let status = status(shared, number).unwrap_or(connection.status);
+        array.set("websocket_status", Owned::long(status.into()))?;
     }
     for (key, value) in [
         ("server_port", shared.port.into()),

@@ -255,7 +255,7 @@ fn run_manager(server: Object<'_>, common: &Common, mut manager: Manager) -> io:
     let dispatch = Dispatch::of(server, shared);
     let mut called = Ok(());
     loop {
-        let happened = manager.next()?;
+        let happened = manager.wait()?;
         if called.is_err() && !matches!(happened, Happened::Forked(_) | Happened::Ended) {
             continue;
         }

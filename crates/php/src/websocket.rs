@@ -8,7 +8,7 @@ use wirewool_proto::websocket::frame::Opcode;
 use wirewool_proto::websocket::message::Payload;
 use wirewool_proto::websocket::role::Role;
 
-use crate::connections::{connection, fd_of, note, running, shared};
+use crate::connections::{fd_of, note, running, shared, status};
 use crate::dispatch;
 use crate::frame::Outgoing;
 use crate::guard::Stop;
@@ -160,8 +160,8 @@ methods! {
     fn zim_Swoole_WebSocket_Server_isEstablished(call) {
         call.count(1, 1)?;
         if let Some(shared) = shared(call)? {
-            let connection = connection(&shared, call.long(0)?.unwrap_or(0));
-            call.give_bool(connection.is_some_and(|connection| connection.status >= Status::Active as u8));
+            let status = status(&shared, call.long(0)?.unwrap_or(0));
+            call.give_bool(status.is_some_and(|status| status >= Status::Active as u8));
         }
         Ok(())
     }

@@ -140,10 +140,11 @@ impl Worker {
     /// How far a connection has come, in whichever worker it is.
     pub(crate) fn status(&self, fd: Fd) -> Option<Status> {
         self.table.connection(fd.get()).map(|connection| match connection.status {
-            1 => Status::Upgrading,
-            2 => Status::OwnHandshake,
             3 => Status::Active,
             4.. => Status::Closing,
+            _ if self.station.has_opened(fd) => Status::Active,
+            2 => Status::OwnHandshake,
+            1 => Status::Upgrading,
             0 => Status::Plain,
         })
     }

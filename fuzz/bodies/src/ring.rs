@@ -125,7 +125,7 @@ impl Ends {
     fn begin(&mut self) -> bool {
         self.reader_sleeps = false;
         let Some(peeked) = self.reader.peek().expect("the writer is honest") else { return false };
-        let Record { tag, payload } = peeked.begin().expect("nobody reset it");
+        let Record { tag, payload, .. } = peeked.begin().expect("nobody reset it");
         let expected = self.under_way.pop_front().expect("somebody pushed it");
         assert_eq!((tag, payload), (expected.tag, &expected.payload[..]));
         true

@@ -40,7 +40,7 @@ string(6) "strlen"
 bool(true)
 string(4) "chat"
 bool(true)
-int(1)
+int(2)
 bool(true)
 bool(true)
 string(6) "strlen"
