@@ -1,8 +1,9 @@
 //! The arguments that every server program takes, and what they ask for.
 
 use clap::{Args, ValueEnum};
+use wirewool_engine::builder::Builder;
 use wirewool_engine::config::Mode;
-use wirewool_engine::server::{Builder, Server};
+use wirewool_engine::server::Server;
 use wirewool_proto::websocket::extension::Compression;
 
 /// How a server is spread over processes and threads.

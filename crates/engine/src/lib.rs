@@ -11,14 +11,16 @@
 //!     .expect("the server runs");
 //! ```
 //!
-//! * [`server`]: the front door; [`config`] and [`options`]: what can be set; [`frame`]: what handlers are given.
-//! * `base`, `thread`: the modes; [`manager`]: forks and watches workers; `worker`: the loop that runs handlers.
-//! * [`reactor`]: a loop's pass, on `poller`, `sockets`, `acceptor` and [`listener`].
-//! * `dispatch`: events become calls; `link`: commands from other threads; [`quota`]: log lines that peers cause.
+//! * [`server`], [`builder`]: the front door; [`config`], [`options`]: what can be set; [`frame`]: what handlers get.
+//! * `process`, `base`, `thread`: the modes; [`master`] and [`manager`]: fork and watch; [`reactors`]: the master's threads.
+//! * `worker`: the loop that runs handlers, on a [`station`]: with a [`reactor`] of its own, or at a `desk`.
+//! * [`reactor`]: a pass, on `poller`, `sockets`, `acceptor`, [`listener`]; [`quota`]: log lines that peers cause.
+//! * `links`: rings; `relay`: events to workers; [`remote`]: commands to others; `intake`: commands from others.
+//! * `dispatch`: events become calls; `link`: commands from other threads.
 #![forbid(unsafe_code)]
-
 mod acceptor;
 mod base;
+pub mod builder;
 pub mod config;
 mod desk;
 mod dispatch;
@@ -44,10 +46,11 @@ pub mod station;
 mod thread;
 mod worker;
 
-// The front door, for programs.
+// For programs.
+pub use crate::builder::Builder;
 pub use crate::config::Mode;
 pub use crate::frame::{Acceptance, Frame, Message, Request};
-pub use crate::server::{Builder, Server, StartError};
+pub use crate::server::{Server, StartError};
 pub use wirewool_hub::command::Refused;
 pub use wirewool_hub::fd::Fd;
 pub use wirewool_proto::http::response::Response;

@@ -1,18 +1,16 @@
 //! The front door for Rust: build a server, start it, and reach its connections from anywhere.
 
-use crate::config::{Config, ConfigError, DispatchMode, Mode};
+use crate::builder::Builder;
+use crate::config::{Config, ConfigError, Mode};
 use crate::dispatch::{self, Handlers};
-use crate::frame::{Acceptance, Frame, Message, Outcome, Request};
+use crate::frame::Message;
 use crate::link::{Errand, Inbox, Room};
 use crate::listener::{BindError, Listener};
 use crate::remote::{self, Limits};
 use crate::station::Way;
-use crate::{base, process, thread};
 use std::io;
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 use wirewool_hub::command::{Command, Push, Refused};
 use wirewool_hub::event::Status;
 use wirewool_hub::fd::Fd;
@@ -20,9 +18,7 @@ use wirewool_ipc::exchange::{Exchange, Wish};
 use wirewool_ipc::table::Table;
 use wirewool_ipc::table::facts::Facts;
 use wirewool_ipc::table::word::Connection;
-use wirewool_proto::http::response::Response;
 use wirewool_proto::websocket::close::CloseCode;
-use wirewool_proto::websocket::extension::Compression;
 use wirewool_proto::websocket::frame::Opcode;
 use wirewool_proto::websocket::message::{Kind, Payload};
 use wirewool_proto::websocket::role::Role;
@@ -250,254 +246,4 @@ impl Server {
 /// Is it a WebSocket that no side has ended?
 fn is_established(connection: Connection) -> bool {
     connection.status == Status::Active as u8
-}
-
-/// A server before its start.
-pub struct Builder {
-    listener: Result<Listener, BindError>,
-    config: Config,
-    handlers: Handlers,
-}
-
-impl Builder {
-    /// A message came. Required.
-    #[must_use]
-    pub fn on_message<R: Outcome>(
-        mut self,
-        handler: impl Fn(&Server, Frame<'_>) -> R + Send + Sync + 'static,
-    ) -> Builder {
-        self.handlers.message = Some(Box::new(move |server, frame| handler(server, frame).into_error()));
-        self
-    }
-
-    /// A WebSocket is open; `request` is what opened it.
-    #[must_use]
-    pub fn on_open<R: Outcome>(mut self, handler: impl Fn(&Server, &Request) -> R + Send + Sync + 'static) -> Builder {
-        self.handlers.open = Some(Box::new(move |server, request| handler(server, request).into_error()));
-        self
-    }
-
-    /// A WebSocket is closed: nothing can be sent to it any more. Called once for each that was opened.
-    #[must_use]
-    pub fn on_close<R: Outcome>(mut self, handler: impl Fn(&Server, Fd) -> R + Send + Sync + 'static) -> Builder {
-        self.handlers.close = Some(Box::new(move |server, fd| handler(server, fd).into_error()));
-        self
-    }
-
-    /// A plain HTTP request came. Without this handler such requests get a 400 page.
-    #[must_use]
-    pub fn on_request(mut self, handler: impl Fn(&Server, &Request) -> Response + Send + Sync + 'static) -> Builder {
-        self.handlers.request = Some(Box::new(handler));
-        self
-    }
-
-    /// A correct upgrade request came: accepts it, or refuses it with a response. Without this handler all are
-    /// accepted.
-    #[must_use]
-    pub fn on_handshake(
-        mut self,
-        handler: impl Fn(&Server, &Request) -> Result<Acceptance, Response> + Send + Sync + 'static,
-    ) -> Builder {
-        self.handlers.handshake = Some(Box::new(handler));
-        self
-    }
-
-    /// A ping came; the handler owes the pong. Without this handler pings are answered by themselves.
-    #[must_use]
-    pub fn on_ping<R: Outcome>(mut self, handler: impl Fn(&Server, Fd, &[u8]) -> R + Send + Sync + 'static) -> Builder {
-        self.config.ping_events = true;
-        self.handlers.ping = Some(Box::new(move |server, fd, payload| handler(server, fd, payload).into_error()));
-        self
-    }
-
-    /// A pong came.
-    #[must_use]
-    pub fn on_pong<R: Outcome>(mut self, handler: impl Fn(&Server, Fd, &[u8]) -> R + Send + Sync + 'static) -> Builder {
-        self.config.pong_events = true;
-        self.handlers.pong = Some(Box::new(move |server, fd, payload| handler(server, fd, payload).into_error()));
-        self
-    }
-
-    /// How the server is spread; [`Mode::Thread`] by default.
-    #[must_use]
-    pub fn mode(mut self, mode: Mode) -> Builder {
-        self.config.mode = mode;
-        self
-    }
-
-    /// How many reactors, in [`Mode::Process`]; one for each processor by default, at most 8.
-    #[must_use]
-    pub fn reactors(mut self, reactors: usize) -> Builder {
-        self.config.reactors = reactors;
-        self
-    }
-
-    /// Which worker gets an event, in [`Mode::Process`]; all of a connection the same by default.
-    #[must_use]
-    pub fn dispatch(mut self, mode: DispatchMode) -> Builder {
-        self.config.dispatch = mode;
-        self
-    }
-
-    /// The size of each ring between two processes, in bytes; 256 KiB by default.
-    #[must_use]
-    pub fn ring_bytes(mut self, bytes: usize) -> Builder {
-        self.config.ring_bytes = bytes;
-        self
-    }
-
-    /// A worker process is replaced after so many messages and requests; never by default.
-    #[must_use]
-    pub fn max_request(mut self, requests: u64) -> Builder {
-        self.config.max_request = requests;
-        self
-    }
-
-    /// How many workers; 1 by default.
-    #[must_use]
-    pub fn workers(mut self, workers: usize) -> Builder {
-        self.config.workers = workers;
-        self
-    }
-
-    /// How many connections, of all workers together; 100,000 by default, or the descriptor limit.
-    #[must_use]
-    pub fn max_connection(mut self, connections: usize) -> Builder {
-        self.config.max_connection = connections;
-        self
-    }
-
-    /// The longest message and the longest request body that is received, in bytes; 2 MiB by default.
-    #[must_use]
-    pub fn message_bytes_max(mut self, bytes: usize) -> Builder {
-        self.config.message_bytes_max = bytes;
-        self
-    }
-
-    /// The longest message that may be pushed, in bytes; 2 MiB by default.
-    #[must_use]
-    pub fn push_bytes_max(mut self, bytes: usize) -> Builder {
-        self.config.push_bytes_max = bytes;
-        self
-    }
-
-    /// What may be owed to one connection, in bytes; 8 MiB by default.
-    #[must_use]
-    pub fn outbox_bytes_max(mut self, bytes: usize) -> Builder {
-        self.config.outbox_bytes_max = bytes;
-        self
-    }
-
-    /// The subprotocols that are spoken, in the order of preference. The first that the client offers is answered.
-    #[must_use]
-    pub fn subprotocols<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Builder {
-        self.config.subprotocols = names.into_iter().map(Into::into).collect();
-        self
-    }
-
-    /// Messages may be compressed, for clients that offer it (permessage-deflate, RFC 7692).
-    #[must_use]
-    pub fn compression(mut self, compression: Compression) -> Builder {
-        self.config.compression = Some(compression);
-        self
-    }
-
-    /// How long a connection may take for its first request's head; 10 s by default.
-    #[must_use]
-    pub fn head_timeout(mut self, time: Duration) -> Builder {
-        self.config.head_timeout = time;
-        self
-    }
-
-    /// How long a connection may take from an upgrade request to its answer; 10 s by default.
-    #[must_use]
-    pub fn handshake_timeout(mut self, time: Duration) -> Builder {
-        self.config.handshake_timeout = time;
-        self
-    }
-
-    /// How long a connection may wait between an answer and its next request; 75 s by default.
-    #[must_use]
-    pub fn keep_alive_timeout(mut self, time: Duration) -> Builder {
-        self.config.keep_alive_timeout = time;
-        self
-    }
-
-    /// How long a closing connection's peer may take; 2 s by default.
-    #[must_use]
-    pub fn close_timeout(mut self, time: Duration) -> Builder {
-        self.config.close_timeout = time;
-        self
-    }
-
-    /// How long a server that ends waits for its connections and workers; 3 s by default.
-    #[must_use]
-    pub fn max_wait_time(mut self, time: Duration) -> Builder {
-        self.config.max_wait_time = time;
-        self
-    }
-
-    /// Where it is bound.
-    ///
-    /// # Errors
-    /// None when it could not be: [`Builder::start`] says why.
-    pub fn local_addr(&self) -> Option<SocketAddr> {
-        self.listener.as_ref().ok().and_then(Listener::address)
-    }
-
-    /// Serves until the server is told to end by SIGTERM, SIGINT or [`Server::shutdown`].
-    ///
-    /// In [`Mode::Base`] and [`Mode::Process`] only the process that called it returns from here; its workers exit.
-    ///
-    /// # Errors
-    /// What cannot be started, and why. Nothing is left running then, except with [`StartError::Busy`].
-    pub fn start(self) -> Result<(), StartError> {
-        self.start_with(|_| {})
-    }
-
-    /// As [`Builder::start`]; `started` gets a handle before the first connection is accepted.
-    ///
-    /// In [`Mode::Base`] and [`Mode::Process`] it is called in each worker process.
-    ///
-    /// # Errors
-    /// As [`Builder::start`].
-    pub fn start_with(self, started: impl Fn(Server)) -> Result<(), StartError> {
-        let Builder { listener, mut config, handlers } = self;
-        if handlers.message.is_none() {
-            return Err(StartError::NoMessageHandler);
-        }
-        config.check()?;
-        let listener = listener?;
-        let descriptors =
-            wirewool_ipc::process::raise_descriptor_limit().attempt("cannot read the descriptor limit")?;
-        config.max_connection = config.max_connection.min(usize::try_from(descriptors).unwrap_or(usize::MAX));
-        // Where workers are processes, each has a second seat for its successor.
-        let (seats, owners, ring_bytes) = match config.mode {
-            Mode::Thread => (config.workers, config.workers, 0),
-            Mode::Base => (2 * config.workers, 2 * config.workers, config.ring_bytes),
-            Mode::Process => (config.reactors + 2 * config.workers, config.reactors, config.ring_bytes),
-        };
-        let table = Table::new(owners, config.max_connection).attempt("cannot map the connection table")?;
-        let exchange = Exchange::new(seats, ring_bytes).attempt("cannot map the rings between processes")?;
-        let shared = Shared {
-            table: Arc::new(table),
-            exchange: Arc::new(exchange),
-            inboxes: (0..config.workers).map(|_| Inbox::new(config.outbox_bytes_max)).collect(),
-            way: OnceLock::new(),
-            stopping: AtomicBool::new(false),
-            ended: AtomicBool::new(false),
-            mode: config.mode,
-            limits: Limits { push_bytes_max: config.push_bytes_max, outbox_bytes_max: config.outbox_bytes_max },
-        };
-        let server = Server { shared: Arc::new(shared) };
-        listener.listen(config.backlog, config.tcp_nodelay).attempt("cannot listen")?;
-        if let Some(address) = listener.address() {
-            tracing::info!("listening on {address} with {} workers", config.workers);
-        }
-        match config.mode {
-            Mode::Base => base::start(&server, &config, &listener, &Arc::new(handlers), &started),
-            Mode::Process => process::start(&server, &config, &listener, &Arc::new(handlers), &started),
-            Mode::Thread => thread::start(&server, &config, &listener, &Arc::new(handlers), &started),
-        }
-    }
 }
