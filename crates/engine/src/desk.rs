@@ -101,12 +101,10 @@ impl Desk {
         if std::mem::replace(&mut self.version, version) == version {
             return;
         }
-        for from in self.readers.orphaned() {
-            self.readers.close(from);
-        }
         for seat in 0..self.readers.seats() {
             let occupant = self.exchange.occupant(seat);
             if seat != self.seat && occupant.is_some_and(|occupant| occupant.standing == Standing::Dead) {
+                self.readers.close(seat);
                 self.exchange.let_go(self.seat, seat);
             }
         }

@@ -62,17 +62,18 @@ impl Intake {
         if std::mem::replace(&mut self.version, version) == version {
             return None;
         }
-        for from in self.readers.orphaned() {
-            // What is in the ring is all there is: its writer is dead.
-            while self.turn(from, reactor, done) {}
-            self.readers.close(from);
-            self.kept[from] = None;
-        }
         let is_dead = |seat: &usize| {
             let occupant = self.exchange.occupant(*seat);
             *seat != self.seat && occupant.is_some_and(|occupant| occupant.standing == Standing::Dead)
         };
-        Some((0..self.readers.seats()).filter(is_dead).collect())
+        let dead: Vec<usize> = (0..self.readers.seats()).filter(is_dead).collect();
+        for from in &dead {
+            // What is in the ring is all there is: its writer is dead.
+            while self.turn(*from, reactor, done) {}
+            self.readers.close(*from);
+            self.kept[*from] = None;
+        }
+        Some(dead)
     }
 
     /// No ring is open any more to or from a seat.

@@ -18,6 +18,10 @@ use wirewool_ipc::signal::{Signal, Signals};
 use wirewool_ipc::table::Table;
 use wirewool_proto::websocket::close::CloseCode;
 
+/// How long a worker that ends in the middle of things waits for others to take what it has sent.
+const DRAIN_TIME_MAX: Duration = Duration::from_secs(1);
+const DRAIN_PAUSE: Duration = Duration::from_millis(1);
+
 /// What one step of a pass did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
@@ -272,6 +276,16 @@ impl Station {
             among.way.with(Remote::ring);
         }
         self.settle_own(handler)
+    }
+
+    /// The worker ends in the middle of things: what it has sent to others leaves, as far as they take it soon.
+    pub fn drain(&mut self, handler: &mut dyn Handler) {
+        self.settle(handler);
+        let Some(among) = &self.among else { return };
+        let until = Instant::now() + DRAIN_TIME_MAX;
+        while among.way.with(|remote| !remote.may_sleep() || remote.has_kept()) && Instant::now() < until {
+            std::thread::sleep(DRAIN_PAUSE);
+        }
     }
 
     /// The end of a batch, for the connections of this worker's own alone.

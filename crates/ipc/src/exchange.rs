@@ -22,6 +22,7 @@ use crate::ring::{CAPACITY_MAX, CAPACITY_MIN, Ring};
 //                     word 1   wishes: what the manager is asked for
 //                     word 2   1 while a reload is under way
 //                     word 3   1 when the server is to end
+//                     word 4   counters of all dead occupants: see `Count`
 //   line 1 + s        word 0   seat s: epoch << 8 | standing
 //                     word 1   its process id
 //                     word 2   1 when its occupant is wanted to leave
@@ -35,6 +36,7 @@ const LINE_BYTES: usize = 64;
 const LINE_WORDS: usize = LINE_BYTES / WORD_BYTES;
 const STANDING_BITS: u32 = 8;
 const COUNT_WORD: usize = 3;
+const TOTAL_WORD: usize = 4;
 
 /// The most seats there can be.
 pub const SEATS_MAX: usize = 4096;
@@ -43,6 +45,7 @@ pub const SEATS_MAX: usize = 4096;
 const RINGS_BYTES_MAX: usize = 4 << 30;
 
 const _: () = assert!(COUNT_WORD + Count::ALL.len() <= LINE_WORDS);
+const _: () = assert!(TOTAL_WORD + Count::ALL.len() <= LINE_WORDS);
 const _: () = assert!(SEATS_MAX.checked_mul(SEATS_MAX).is_some());
 
 /// What the occupant of a seat is up to.
@@ -253,9 +256,15 @@ impl Exchange {
     ///
     /// If there is no such seat.
     pub fn bury(&self, seat: usize) {
-        if let Some(Occupant { epoch, .. }) = self.occupant(seat) {
-            self.stand(seat, Occupant { epoch, standing: Standing::Dead });
+        let Some(Occupant { epoch, standing }) = self.occupant(seat) else { return };
+        if standing == Standing::Dead {
+            return;
         }
+        for count in [Count::Begun, Count::Requests, Count::Responses] {
+            let counted = self.count(seat, count).swap(0, SeqCst);
+            self.server()[TOTAL_WORD + count as usize].fetch_add(counted, SeqCst);
+        }
+        self.stand(seat, Occupant { epoch, standing: Standing::Dead });
     }
 
     /// Rings all who are alive.
@@ -385,6 +394,13 @@ impl Exchange {
     /// If there is no such seat.
     pub fn count(&self, seat: usize, count: Count) -> &AtomicU64 {
         &self.seat(seat)[COUNT_WORD + count as usize]
+    }
+
+    /// The sum of a counter over all occupants there were.
+    pub fn total(&self, count: Count) -> u64 {
+        let before = self.server()[TOTAL_WORD + count as usize].load(SeqCst);
+        let alive = (0..self.seats).filter(|seat| self.is_alive(*seat));
+        alive.fold(before, |sum, seat| sum.wrapping_add(self.count(seat, count).load(SeqCst)))
     }
 
     fn is_alive(&self, seat: usize) -> bool {
@@ -530,8 +546,10 @@ mod tests {
             assert_eq!(exchange.count(0, count).load(SeqCst), number as u64 + 1);
             assert_eq!(exchange.count(1, count).load(SeqCst), 0);
         }
+        let before = exchange.total(Count::Requests);
         exchange.bury(0);
         exchange.seat_next(0);
+        assert_eq!((exchange.total(Count::Requests), exchange.total(Count::Busy)), (before, 0));
         assert!(Count::ALL.into_iter().all(|count| exchange.count(0, count).load(SeqCst) == 0));
     }
 

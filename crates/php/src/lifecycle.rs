@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::time::UNIX_EPOCH;
 
-use wirewool_ipc::exchange::{Count, Standing, Wish};
+use wirewool_ipc::exchange::{Count, Wish};
 
 use crate::array::Array;
 use crate::connections::{NO_WORKER, shared};
@@ -88,16 +88,12 @@ fn status(shared: &Shared, worker: usize) -> i64 {
     }
 }
 
-/// What all processes together have done. Counts of workers that are replaced go with them.
+/// What all processes together have done.
 fn stats(shared: &Shared) -> Result<Owned, Stop> {
     let (table, exchange) = (&shared.table, &shared.exchange);
     let workers = shared.config.workers;
     let idle = (0..workers).filter(|worker| status(shared, *worker) == WORKER_IDLE).count();
-    let sum = |count| {
-        let alive = (0..exchange.seats())
-            .filter(|seat| exchange.occupant(*seat).is_some_and(|occupant| occupant.standing != Standing::Dead));
-        alive.fold(0, |sum: u64, seat| sum.wrapping_add(exchange.count(seat, count).load(Ordering::Relaxed)))
-    };
+    let sum = |count| exchange.total(count);
     let own = |count| with(|worker| exchange.count(worker.seat, count).load(Ordering::Relaxed));
     let (least, most) = table
         .all()

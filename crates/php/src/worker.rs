@@ -88,7 +88,7 @@ impl Handler for Deaf {
 /// held of PHP is released.
 pub(crate) fn remove() {
     // Sends before the first event, and takes no memory of PHP's, which may have none left.
-    with(|worker| worker.station.settle(&mut Deaf));
+    with(|worker| worker.station.drain(&mut Deaf));
     // Taken out first: releasing may run PHP.
     drop(WORKER.take());
 }

@@ -2,20 +2,15 @@
 
 use crate::links::RECORD_BYTES_MAX;
 use std::sync::Arc;
-use wirewool_ipc::exchange::{Exchange, Standing};
+use wirewool_ipc::exchange::Exchange;
 use wirewool_ipc::ring::reader::{Peeked, Reader};
-
-struct Open {
-    reader: Reader,
-    epoch: u32,
-}
 
 /// The reading ends of one seat.
 pub(crate) struct Readers {
     exchange: Arc<Exchange>,
     seat: usize,
     epoch: u32,
-    open: Vec<Option<Open>>,
+    open: Vec<Option<Reader>>,
 }
 
 impl Readers {
@@ -36,7 +31,7 @@ impl Readers {
             let ring_epoch = Exchange::ring_epoch(epoch, self.epoch);
             // If it is stale, its writer is dead, and its successor greets as well.
             if let Ok(reader) = Reader::open(self.exchange.ring(from, self.seat), ring_epoch, RECORD_BYTES_MAX) {
-                self.open[from] = Some(Open { reader, epoch });
+                self.open[from] = Some(reader);
             }
         }
     }
@@ -50,7 +45,7 @@ impl Readers {
     pub(crate) fn peek(&mut self, from: usize) -> Option<Peeked<'_>> {
         let slot = &mut self.open[from];
         // Asked twice, so that the borrow of the record ends where there is none.
-        match slot.as_mut()?.reader.peek() {
+        match slot.as_mut()?.peek() {
             Ok(Some(_)) => {}
             Ok(None) => return None,
             Err(error) => {
@@ -59,19 +54,19 @@ impl Readers {
                 return None;
             }
         }
-        slot.as_mut()?.reader.peek().ok().flatten()
+        slot.as_mut()?.peek().ok().flatten()
     }
 
     /// Is there more from somebody, as far as is known without a look?
     pub(crate) fn has_unread(&self) -> bool {
-        self.open.iter().flatten().any(|open| open.reader.has_unread())
+        self.open.iter().flatten().any(Reader::has_unread)
     }
 
     /// Rings those who wait for room.
     pub(crate) fn ring(&mut self) {
-        for (from, open) in self.open.iter_mut().enumerate() {
-            if let Some(open) = open
-                && open.reader.must_ring()
+        for (from, reader) in self.open.iter_mut().enumerate() {
+            if let Some(reader) = reader
+                && reader.must_ring()
             {
                 self.exchange.doorbell(from).ring();
             }
@@ -82,26 +77,14 @@ impl Readers {
     pub(crate) fn may_sleep(&mut self) -> bool {
         let mut may_sleep = true;
         for slot in &mut self.open {
-            if let Some(open) = slot {
-                match open.reader.sleep() {
+            if let Some(reader) = slot {
+                match reader.sleep() {
                     Ok(may) => may_sleep &= may,
                     Err(_) => *slot = None,
                 }
             }
         }
         may_sleep
-    }
-
-    /// The seats that a ring is open from whose occupant is dead. What they have left is to be read first.
-    pub(crate) fn orphaned(&self) -> Vec<usize> {
-        let orphaned = |from: &usize| match &self.open[*from] {
-            Some(open) => {
-                let now = self.exchange.occupant(*from);
-                now.is_none_or(|now| now.epoch != open.epoch || now.standing == Standing::Dead)
-            }
-            None => false,
-        };
-        (0..self.open.len()).filter(orphaned).collect()
     }
 
     /// Closes the ring from a seat.
