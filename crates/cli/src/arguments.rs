@@ -36,7 +36,7 @@ pub struct ServerArguments {
     #[arg(long)]
     pub reactors: Option<usize>,
     /// The size of each ring between two processes, in bytes.
-    #[arg(long, default_value_t = 256 << 10)]
+    #[arg(long, default_value_t = 1 << 20)]
     pub ring_bytes: usize,
     /// Take compressed messages, and compress those that came so (permessage-deflate).
     #[arg(long)]

@@ -105,7 +105,7 @@ impl Builder {
         self
     }
 
-    /// The size of each ring between two processes, in bytes; 256 KiB by default.
+    /// The size of each ring between two processes, in bytes; 1 MiB by default.
     #[must_use]
     pub fn ring_bytes(mut self, bytes: usize) -> Builder {
         self.config.ring_bytes = bytes;

@@ -106,7 +106,7 @@ impl Default for Config {
             workers: 1,
             reactors: std::thread::available_parallelism().map_or(1, usize::from).min(REACTORS_DEFAULT_MAX),
             dispatch: DispatchMode::Fixed,
-            ring_bytes: 256 << 10,
+            ring_bytes: 1 << 20,
             max_request: 0,
             max_request_grace: None,
             reload_async: true,

@@ -11,8 +11,8 @@ use wirewool_hub::command::{After, Command, Refused};
 use wirewool_hub::fd::Fd;
 use wirewool_ipc::exchange::{Exchange, Standing};
 
-/// How many records of one ring are one turn.
-const RECORDS_PER_TURN: usize = 1024;
+/// How many records of one ring are one turn: a broadcast of several messages to thousands is one batch.
+const RECORDS_PER_TURN: usize = 16 << 10;
 
 /// After so many of them it is time to look whether what they send waits too long.
 const RECORDS_PER_LOOK: usize = 32;

@@ -27,8 +27,11 @@ pub(crate) const AGAIN: u16 = ENGINE_TAG_MIN + 1;
 /// What is longer is forgotten by both sides as soon as something else is pushed.
 pub(crate) const REPEAT_BYTES_MAX: usize = 64 << 10;
 
-/// How long a batch may wait for its end.
+/// How long a batch may wait for its end; for each record that waits so much longer, up to a limit: about what sending
+/// them takes. Or else a broadcast to thousands would be sent piece by piece.
 const BATCH_TIME_MAX: Duration = Duration::from_millis(1);
+const BATCH_TIME_EACH: Duration = Duration::from_micros(5);
+const BATCH_TIME_LIMIT: Duration = Duration::from_millis(10);
 
 /// Of so many fragmented messages under way, those of closed connections are looked for.
 const FRAGMENTED_MAX: usize = 1024;
@@ -92,6 +95,8 @@ pub struct Remote {
     opened: HashSet<Fd>,
     /// Since when something waits for its reader to be rung.
     unrung_since: Option<Instant>,
+    /// How much does.
+    unrung: u32,
     version: u64,
 }
 
@@ -108,6 +113,7 @@ impl Remote {
             fragmented: HashSet::new(),
             opened: HashSet::new(),
             unrung_since: None,
+            unrung: 0,
             version: 0,
         }
     }
@@ -131,6 +137,7 @@ impl Remote {
             self.check_sequence(fd, push)?;
         }
         self.write(seat, fd, &command).map_err(|Nobody| Refused::Unknown)?;
+        self.unrung = self.unrung.saturating_add(1);
         if let Some(peer) = self.peers.get_mut(seat) {
             peer.promises.make(fd, len);
         }
@@ -164,6 +171,7 @@ impl Remote {
     /// Rings those who sleep although there is something for them.
     pub(crate) fn ring(&mut self) {
         self.unrung_since = None;
+        self.unrung = 0;
         self.writers.ring();
     }
 
@@ -173,7 +181,8 @@ impl Remote {
             return;
         }
         let now = Instant::now();
-        if now.saturating_duration_since(*self.unrung_since.get_or_insert(now)) >= BATCH_TIME_MAX {
+        let patience = (BATCH_TIME_EACH * self.unrung).clamp(BATCH_TIME_MAX, BATCH_TIME_LIMIT);
+        if now.saturating_duration_since(*self.unrung_since.get_or_insert(now)) >= patience {
             self.ring();
         }
     }
