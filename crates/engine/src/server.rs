@@ -81,6 +81,21 @@ pub(crate) struct Shared {
     pub(crate) limits: Limits,
 }
 
+/// What a server has done since its start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stats {
+    /// How many connections there are.
+    pub connections: usize,
+    /// How many there were, those that are over included.
+    pub accepted: u64,
+    /// How many are over.
+    pub closed: u64,
+    /// What was received, in bytes; as it was at the end of each loop's last pass.
+    pub received_bytes: u64,
+    /// What was sent, in bytes; as above.
+    pub sent_bytes: u64,
+}
+
 /// A running server, seen from a handler or from any thread of its process.
 ///
 /// Cheap to clone. It reaches all connections of the server, from each of its workers and in each mode. Unless the
@@ -170,6 +185,28 @@ impl Server {
     pub fn connections(&self) -> Vec<Fd> {
         let all = self.shared.table.all().filter(|_| !self.has_ended());
         all.filter(|(_, connection)| is_established(*connection)).filter_map(|(fd, _)| Fd::new(fd)).collect()
+    }
+
+    /// How many connections there are, those included that are no WebSocket (yet).
+    pub fn connection_count(&self) -> usize {
+        if self.has_ended() { 0 } else { self.shared.table.connections() }
+    }
+
+    /// What all workers together have done.
+    pub fn stats(&self) -> Stats {
+        let table = &self.shared.table;
+        Stats {
+            connections: self.connection_count(),
+            accepted: table.accepted(),
+            closed: table.closed(),
+            received_bytes: table.received_bytes(),
+            sent_bytes: table.sent_bytes(),
+        }
+    }
+
+    /// Exempts a connection from being closed for its silence, or no longer. False if there is no such connection.
+    pub fn protect(&self, fd: Fd, protected: bool) -> bool {
+        !self.has_ended() && self.shared.table.protect(fd.get(), protected)
     }
 
     /// What is known of a connection, in whichever worker it is.

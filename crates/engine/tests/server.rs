@@ -302,3 +302,43 @@ fn pings_may_go_to_a_handler() {
     socket.send(Message::text("x")).expect("it is open");
     assert!(matches!(socket.read(), Ok(Message::Ping(payload)) if payload == "back"));
 }
+
+#[test]
+fn whoever_has_a_handle_knows_all_connections() {
+    let running =
+        Running::start(Server::bind("127.0.0.1:0").workers(2).on_message(|server, frame| server.push(frame.fd, frame)));
+    let mut sockets: Vec<_> = (0..6).map(|_| running.connect()).collect();
+    for socket in &mut sockets {
+        socket.send(Message::text("hello")).expect("it is open");
+        assert_eq!(socket.read().expect("an answer"), Message::text("hello"));
+    }
+    let server = &running.server;
+    let fds = server.connections();
+    assert_eq!((fds.len(), server.connection_count()), (6, 6));
+    for fd in &fds {
+        let facts = server.info(*fd).expect("it is there");
+        assert!(facts.peer.is_some_and(|peer| peer.ip().is_loopback()));
+        assert!(facts.opened_at_ms > 0 && facts.received_at_ms >= facts.opened_at_ms && facts.sent_at_ms > 0);
+        assert_eq!((server.bind_user(*fd, 7), server.bind_user(*fd, 8)), (true, false));
+        assert_eq!(server.info(*fd).map(|facts| facts.uid), Some(7));
+        assert!(server.protect(*fd, true));
+    }
+    let nobody = Fd::new(1 << 40).expect("not 0");
+    assert!(server.info(nobody).is_none() && !server.bind_user(nobody, 7) && !server.protect(nobody, true));
+    let stats = server.stats();
+    assert_eq!((stats.connections, stats.accepted, stats.closed), (6, 6, 0));
+}
+
+#[test]
+fn a_slow_readers_pushes_are_refused_at_once_from_another_thread() {
+    const LIMIT: usize = 1 << 20;
+    let builder = Server::bind("127.0.0.1:0").workers(1).outbox_bytes_max(LIMIT).on_message(|_, _| ());
+    let running = Running::start(builder);
+    let (_slow, mut other) = (running.connect(), running.connect());
+    let [slow, other_fd] = running.server.connections()[..] else { panic!("two connections") };
+    let message = vec![7; 100 << 10];
+    let refused = (0..10_000).find_map(|_| running.server.push(slow, &message[..]).err());
+    assert!(matches!(refused, Some(Refused::OutboxFull { limit: LIMIT, .. })), "{refused:?}");
+    assert_eq!(running.server.push(other_fd, "still here"), Ok(()));
+    assert_eq!(other.read().expect("a message"), Message::text("still here"));
+}
