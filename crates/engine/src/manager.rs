@@ -118,6 +118,8 @@ pub struct Manager {
     news: VecDeque<Happened>,
     reloading: bool,
     ending: bool,
+    /// The workers were told so.
+    dismissed: bool,
     ended: bool,
     first: bool,
 }
@@ -152,6 +154,7 @@ impl Manager {
             news,
             reloading: false,
             ending: false,
+            dismissed: false,
             ended: false,
             first: true,
         })
@@ -176,6 +179,10 @@ impl Manager {
             if !self.news.is_empty() {
                 continue;
             }
+            // Behind the news of it: what a script does before the end comes before any worker's.
+            if self.ending && !std::mem::replace(&mut self.dismissed, true) {
+                (0..self.slots.len()).for_each(|worker| self.dismiss(worker));
+            }
             if self.ended || (self.ending && self.children().next().is_none()) {
                 self.ended = true;
                 return Ok(Happened::Ended);
@@ -188,16 +195,13 @@ impl Manager {
         }
     }
 
-    /// Ends the server: by SIGTERM, or by whoever has the manager at hand.
+    /// Ends the server: by SIGTERM, or by whoever has the manager at hand. [`Manager::next`] goes on until it has ended.
     pub fn end(&mut self) {
         if std::mem::replace(&mut self.ending, true) {
             return;
         }
         self.news.push_back(Happened::Ending);
         self.listener.shut();
-        for worker in 0..self.slots.len() {
-            self.dismiss(worker);
-        }
     }
 
     fn children(&self) -> impl Iterator<Item = &Child> {
