@@ -375,7 +375,11 @@ impl Manager {
         }
     }
 
-    fn bury(&mut self, worker: usize, child: Child, ended: Option<Ended>) {
+    fn bury(&mut self, worker: usize, mut child: Child, ended: Option<Ended>) {
+        if self.exchange.occupant(child.seat).is_some_and(|occupant| occupant.standing == Standing::Leaving) {
+            // It had said so: that it has ended since then is no death, however quick it was.
+            child.kill_at.get_or_insert(Instant::now());
+        }
         self.exchange.bury(child.seat);
         if self.plan.workers_own {
             self.table.detach(child.seat);
