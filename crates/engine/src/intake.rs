@@ -67,6 +67,12 @@ impl Intake {
             *seat != self.seat && occupant.is_some_and(|occupant| occupant.standing == Standing::Dead)
         };
         let dead: Vec<usize> = (0..self.readers.seats()).filter(is_dead).collect();
+        // Whoever is dead has greeted before, if ever.
+        self.readers.greet();
+        for from in self.readers.leaving() {
+            // It begins nothing more. What it has written comes before anything of its successor's.
+            while self.turn(from, reactor, done) {}
+        }
         for from in &dead {
             // What is in the ring is all there is: its writer is dead.
             while self.turn(*from, reactor, done) {}

@@ -192,7 +192,8 @@ impl Exchange {
         Some(Occupant { epoch: (word >> STANDING_BITS) as u32, standing })
     }
 
-    /// Can the seat be given to another occupant: is the last one dead, and does nobody alive hold it?
+    /// Can the seat be given to another occupant: is the last one dead, and does nobody alive hold it, or has still to
+    /// take its greeting?
     ///
     /// # Panics
     ///
@@ -201,7 +202,10 @@ impl Exchange {
         match self.occupant(seat) {
             None => true,
             Some(Occupant { standing: Standing::Dead, .. }) => {
-                (0..self.seats).all(|holder| !self.is_alive(holder) || self.held(holder, seat).load(SeqCst) == 0)
+                // In this order: a greeting is taken once it is held.
+                let greets = |holder| self.greetings(holder)[seat / 64].load(SeqCst) & 1 << (seat % 64) != 0;
+                let holds = |holder| greets(holder) || self.held(holder, seat).load(SeqCst) != 0;
+                (0..self.seats).all(|holder| !self.is_alive(holder) || !holds(holder))
             }
             Some(_) => false,
         }
@@ -316,7 +320,8 @@ impl Exchange {
         NonZeroU64::MIN.saturating_add(u64::from(from) << 32 | u64::from(to))
     }
 
-    /// Tells the occupant of `to` that the one of `from` has opened their ring; its doorbell is to be rung behind it.
+    /// Tells the occupant of `to` that the one of `from` has opened their ring; its doorbell is to be rung behind it. To be
+    /// said before anything is written: what a dead one has written is read by those whom it has greeted.
     ///
     /// # Panics
     ///
@@ -325,25 +330,29 @@ impl Exchange {
         self.greetings(to)[from / 64].fetch_or(1 << (from % 64), SeqCst);
     }
 
-    /// Who has opened a ring to `seat` since the last time. To miss none, clear the doorbell first.
+    /// Who has opened a ring to `seat` since the last time, and whose epoch it was: dead or alive, the occupant of `seat`
+    /// holds it. To miss none, clear the doorbell first.
     ///
     /// # Panics
     ///
     /// If there is no such seat.
-    pub fn take_greetings(&self, seat: usize) -> Vec<usize> {
-        let mut from = Vec::new();
+    pub fn take_greetings(&self, seat: usize) -> Vec<(usize, u32)> {
+        let mut taken = Vec::new();
         for (index, word) in self.greetings(seat).iter().enumerate() {
-            if word.load(SeqCst) == 0 {
-                continue;
-            }
-            let mut bits = word.swap(0, SeqCst);
+            let mut bits = word.load(SeqCst);
             while bits != 0 {
-                from.push(64 * index + bits.trailing_zeros() as usize);
+                let (lowest, from) = (bits & bits.wrapping_neg(), 64 * index + bits.trailing_zeros() as usize);
                 bits &= bits - 1;
+                let occupant = (from < self.seats).then(|| self.occupant(from)).flatten();
+                if let Some(Occupant { epoch, .. }) = occupant {
+                    self.held(seat, from).store(u64::from(epoch), SeqCst);
+                    taken.push((from, epoch));
+                }
+                // Behind that: while either is there, nobody else gets the greeter's seat.
+                word.fetch_and(!lowest, SeqCst);
             }
         }
-        from.retain(|seat| *seat < self.seats);
-        from
+        taken
     }
 
     /// Asks the manager for something, and rings it.
@@ -505,13 +514,27 @@ mod tests {
     }
 
     #[test]
+    fn the_greeting_of_somebody_dead_is_taken_before_its_seat_is_given_away() {
+        let exchange = Exchange::new(2, 4096).unwrap();
+        (0..2).for_each(|seat| exchange.seat_next(seat));
+        exchange.greet(1, 0);
+        exchange.bury(1);
+        assert!(!exchange.is_free(1));
+        assert_eq!(exchange.take_greetings(0), vec![(1, 1)]);
+        assert!(!exchange.is_free(1));
+        exchange.let_go(0, 1);
+        assert!(exchange.is_free(1));
+    }
+
+    #[test]
     fn greetings_and_wishes_are_taken_once() {
         let exchange = Exchange::new(70, 64).unwrap();
+        [3, 5, 69, 69].into_iter().for_each(|seat| exchange.seat_next(seat));
         exchange.greet(3, 5);
         exchange.greet(69, 5);
         exchange.greet(69, 5);
-        assert_eq!((exchange.take_greetings(4), exchange.take_greetings(5)), (vec![], vec![3, 69]));
-        assert_eq!(exchange.take_greetings(5), Vec::<usize>::new());
+        assert_eq!((exchange.take_greetings(4), exchange.take_greetings(5)), (vec![], vec![(3, 1), (69, 2)]));
+        assert_eq!(exchange.take_greetings(5), vec![]);
         exchange.wish(Wish::Reload);
         exchange.want_leave(7);
         assert_eq!(exchange.take_wishes().collect::<Vec<_>>(), [Wish::Reload, Wish::Leave]);
@@ -568,7 +591,7 @@ mod tests {
             exchange.region.u64s(0, super::rings_at(5) / 8).iter().for_each(|word| word.store(value, SeqCst));
             for seat in 0..5 {
                 let _ = (exchange.occupant(seat), exchange.is_free(seat), exchange.pid(seat), exchange.hold(0, seat));
-                assert!(exchange.take_greetings(seat).iter().all(|from| *from < 5));
+                assert!(exchange.take_greetings(seat).iter().all(|(from, _)| *from < 5));
                 exchange.leave(seat);
                 exchange.bury(seat);
                 exchange.seat_next(seat);

@@ -2,7 +2,7 @@
 
 use crate::links::RECORD_BYTES_MAX;
 use std::sync::Arc;
-use wirewool_ipc::exchange::Exchange;
+use wirewool_ipc::exchange::{Exchange, Standing};
 use wirewool_ipc::ring::reader::{Peeked, Reader};
 
 /// The reading ends of one seat.
@@ -23,13 +23,12 @@ impl Readers {
 
     /// Opens the rings of those who have something to say for the first time.
     pub(crate) fn greet(&mut self) {
-        for from in self.exchange.take_greetings(self.seat) {
+        for (from, epoch) in self.exchange.take_greetings(self.seat) {
             if from == self.seat {
                 continue;
             }
-            let Some(epoch) = self.exchange.hold(self.seat, from) else { continue };
             let ring_epoch = Exchange::ring_epoch(epoch, self.epoch);
-            // If it is stale, its writer is dead, and its successor greets as well.
+            // If it is stale, it was opened for whoever was here before.
             if let Ok(reader) = Reader::open(self.exchange.ring(from, self.seat), ring_epoch, RECORD_BYTES_MAX) {
                 self.open[from] = Some(reader);
             }
@@ -85,6 +84,15 @@ impl Readers {
             }
         }
         may_sleep
+    }
+
+    /// The seats that a ring is open from whose occupant leaves.
+    pub(crate) fn leaving(&self) -> Vec<usize> {
+        let leaves = |from: &usize| {
+            let now = self.exchange.occupant(*from);
+            self.open[*from].is_some() && now.is_some_and(|now| now.standing == Standing::Leaving)
+        };
+        (0..self.open.len()).filter(leaves).collect()
     }
 
     /// Closes the ring from a seat.

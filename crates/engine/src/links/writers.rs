@@ -13,8 +13,8 @@ pub(crate) struct Nobody;
 struct Open {
     writer: Writer,
     epoch: u32,
-    /// The reader knows that there is a ring.
-    greeted: bool,
+    /// The reader was rung to see that there is a ring.
+    shown: bool,
     /// Something was published since it was asked whether to ring.
     unrung: bool,
 }
@@ -94,12 +94,9 @@ impl Writers {
             let Some(open) = &mut self.open[to] else { continue };
             open.unrung = false;
             let must_ring = open.writer.must_ring();
-            if !std::mem::replace(&mut open.greeted, true) {
-                self.exchange.greet(self.seat, to);
-            } else if !must_ring {
-                continue;
+            if !std::mem::replace(&mut open.shown, true) || must_ring {
+                self.exchange.doorbell(to).ring();
             }
-            self.exchange.doorbell(to).ring();
         }
     }
 
@@ -193,7 +190,9 @@ impl Writers {
         ring.reset(ring_epoch);
         let limits = Limits { record_bytes_max: RECORD_BYTES_MAX, kept_bytes_max: usize::MAX };
         let writer = Writer::open(ring, ring_epoch, limits).ok()?;
-        Some(Open { writer, epoch, greeted: false, unrung: false })
+        // Before the first record, so that it is read even if this process is dead by then.
+        self.exchange.greet(self.seat, to);
+        Some(Open { writer, epoch, shown: false, unrung: false })
     }
 
     #[cold]
