@@ -16,7 +16,7 @@ export WIREWOOL_EXT := $(abspath build/wirewool.so)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: run ext test autobahn autobahn-ci loom fuzz lint idle bench instructions clean help servers peers install-build install-test install-autobahn install-bench
+.PHONY: run ext test autobahn autobahn-ci loom fuzz lint idle soak bench instructions clean help servers peers install-build install-test install-autobahn install-bench
 
 run: ext ## Builds the extension and starts the chat example (PORT=9501).
 	exec php -d extension=build/wirewool.so examples/chat/server.php $(PORT)
@@ -54,6 +54,9 @@ lint: install-build ## Checks the format, clippy's lints and the dependencies' l
 
 idle: install-build install-test servers ## Prints what 10,000 idle connections take: memory each, and work in 10 s.
 	QUIET_SECONDS=10 $(PYTEST) -s -k test_ten_thousand_idle_connections
+
+soak: install-build install-test servers ## Kills and replaces workers under traffic (SECONDS=10 for each part).
+	.venv/bin/python tests/soak.py $(SECONDS)
 
 instructions: install-build install-bench ## Counts instructions on the hot paths, against bench/instructions.csv (UPDATE=1 writes it).
 	cargo build --release -p wirewool-instructions
