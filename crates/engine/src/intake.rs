@@ -166,3 +166,79 @@ fn ends_what_was_asked(command: &Command<'_>) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::understand;
+    use crate::links::readers::Readers;
+    use crate::remote::{Limits, REPEAT_BYTES_MAX, Remote};
+    use std::sync::Arc;
+    use wirewool_hub::command::{Command, Push};
+    use wirewool_hub::event::Status;
+    use wirewool_hub::fd::Fd;
+    use wirewool_ipc::exchange::Exchange;
+    use wirewool_ipc::table::Table;
+    use wirewool_proto::websocket::frame::Opcode;
+    use wirewool_proto::websocket::message::Payload;
+
+    const FDS: u64 = 3;
+
+    /// What was pushed: to whom, the first byte of how many, whether it is the last of its message, and compressed.
+    type Pushed = (u64, u8, usize, bool, bool);
+
+    fn push(remote: &mut Remote, (fd, byte, len, fin, compress): Pushed) {
+        let payload = vec![byte; len];
+        let payload = Payload::Borrowed(&payload);
+        let command = Command::Push(Push { opcode: Opcode::Binary, fin, compress, payload });
+        remote.apply(Fd::new(fd).unwrap(), command).unwrap();
+        remote.ring();
+    }
+
+    fn read(readers: &mut Readers, kept: &mut Option<Vec<u8>>) -> Vec<Pushed> {
+        readers.greet();
+        let mut pushed = Vec::new();
+        while let Some(record) = readers.peek(1) {
+            let (fd, command) = understand(record.tag(), record.payload(), kept).unwrap();
+            let Command::Push(Push { fin, compress, payload, .. }) = command else { panic!("nothing else was sent") };
+            let (first, len) = (payload.bytes()[0], payload.bytes().len());
+            assert!(payload.bytes().iter().all(|byte| *byte == first));
+            pushed.push((fd.get(), first, len, fin, compress));
+            record.begin().unwrap();
+        }
+        readers.ring();
+        pushed
+    }
+
+    #[test]
+    fn what_is_pushed_again_arrives_whole_whatever_its_length() {
+        let limits = Limits { push_bytes_max: 1 << 20, outbox_bytes_max: 1 << 30 };
+        for len in (1..3).chain(REPEAT_BYTES_MAX - 20..REPEAT_BYTES_MAX + 4) {
+            let exchange = Arc::new(Exchange::new(2, 4096).unwrap());
+            let table = Arc::new(Table::new(1, 10).unwrap());
+            exchange.seat_next(0);
+            exchange.seat_next(1);
+            for _ in 0..FDS {
+                let (fd, _) = table.claim(0, None, -1, 0).unwrap();
+                table.set_status(fd, Status::Active as u8);
+            }
+            let mut remote = Remote::new(table, exchange.clone(), 1, limits);
+            let (mut readers, mut kept) = (Readers::new(exchange, 0), None);
+            // A broadcast, another one, the first one once more; and what differs in its flags alone.
+            let all = |byte, len, compress| (1..=FDS).map(move |fd| (fd, byte, len, true, compress));
+            let sent = all(1, len, false).chain(all(2, len, false)).chain([(1, 3, 10, true, false)]);
+            let sent: Vec<Pushed> =
+                sent.chain(all(2, len, false)).chain(all(2, len, true)).chain([(1, 2, len, false, false)]).collect();
+            let mut arrived = Vec::new();
+            for pushed in &sent {
+                push(&mut remote, *pushed);
+                // What has no room in this ring waits for that.
+                while remote.has_kept() {
+                    arrived.extend(read(&mut readers, &mut kept));
+                    remote.may_sleep();
+                }
+            }
+            arrived.extend(read(&mut readers, &mut kept));
+            assert!(arrived == sent, "frames of {len} bytes");
+        }
+    }
+}

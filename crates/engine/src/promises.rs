@@ -49,6 +49,11 @@ impl Promises {
         self.total
     }
 
+    #[cfg(test)]
+    pub(crate) fn records(&self) -> usize {
+        self.records.len()
+    }
+
     /// The bytes under way to one connection.
     #[cold]
     pub(crate) fn to(&mut self, fd: Fd) -> usize {

@@ -15,7 +15,7 @@ use wirewool_hub::fd::Fd;
 use wirewool_ipc::exchange::Exchange;
 use wirewool_ipc::table::Table;
 use wirewool_ipc::table::word::Connection;
-use wirewool_proto::websocket::frame::{CONTROL_BYTES_MAX, Opcode};
+use wirewool_proto::websocket::frame::{self, CONTROL_BYTES_MAX, Opcode};
 use wirewool_proto::websocket::sender::{OutOfSequence, Sequence};
 
 /// A push whose frame the receiver keeps, since it was pushed before.
@@ -24,7 +24,7 @@ pub(crate) const KEEP: u16 = ENGINE_TAG_MIN;
 /// The frame that is kept, for another connection.
 pub(crate) const AGAIN: u16 = ENGINE_TAG_MIN + 1;
 
-/// What is longer is forgotten by both sides as soon as something else is pushed.
+/// A record that is longer is forgotten by both sides as soon as something else is pushed.
 pub(crate) const REPEAT_BYTES_MAX: usize = 64 << 10;
 
 /// How long a batch may wait for its end; for each record that waits so much longer, up to a limit: about what sending
@@ -52,14 +52,17 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// What is refused whatever the connection's state; otherwise, how long it is.
+    /// What is refused whatever the connection's state; otherwise, how much will be owed for it.
     pub(crate) fn check(&self, command: &Command<'_>) -> Result<usize, Refused> {
+        let mut header = 0;
         let len = match command {
-            Command::Push(Push { opcode, payload, .. }) => {
+            Command::Push(Push { opcode, fin, payload, .. }) => {
                 let len = payload.bytes().len();
                 if opcode.is_control() && len > CONTROL_BYTES_MAX {
                     return Err(Refused::ControlTooLong(len));
                 }
+                // What is owed is the frame: many empty ones are much.
+                header = frame::encode(*opcode, *fin, 0, len, None).bytes().len();
                 len
             }
             Command::Send(bytes) | Command::Answer { bytes, .. } => bytes.len(),
@@ -68,10 +71,10 @@ impl Limits {
         if len > self.push_bytes_max && !matches!(command, Command::Answer { .. }) {
             return Err(Refused::TooLarge { len, limit: self.push_bytes_max });
         }
-        if len > self.outbox_bytes_max {
+        if header + len > self.outbox_bytes_max {
             return Err(Refused::OutboxFull { owed: 0, limit: self.outbox_bytes_max });
         }
-        Ok(len)
+        Ok(header + len)
     }
 }
 
@@ -132,16 +135,28 @@ impl Remote {
         check_state(connection, &command)?;
         let len = self.limits.check(&command)?;
         let seat = connection.owner;
+        let peer = self.peers.get_mut(seat).ok_or(Refused::Unknown)?;
+        match self.writers.begun(seat) {
+            Some(begun) => peer.promises.keep(begun),
+            // No ring is open: the next one is another, of which its reader knows nothing.
+            None => *peer = Peer::default(),
+        }
         self.check_room(fd, seat, len)?;
         if let Command::Push(push) = &command {
             self.check_sequence(fd, push)?;
         }
+        let had_kept = self.writers.kept_bytes(seat) > 0;
         self.write(seat, fd, &command).map_err(|Nobody| Refused::Unknown)?;
         self.unrung = self.unrung.saturating_add(1);
-        if let Some(peer) = self.peers.get_mut(seat) {
-            peer.promises.make(fd, len);
+        self.peers[seat].promises.make(fd, len);
+        let has_kept = self.writers.kept_bytes(seat) > 0;
+        if has_kept && !had_kept {
+            // Whoever waits for room may be another thread, which sleeps already.
+            self.writers.ring_self();
         }
         match command {
+            // What is kept goes with this process: should it die before, the connection stays open.
+            Command::Disconnect { .. } | Command::Close { .. } if has_kept => {}
             Command::Disconnect { .. } => {
                 self.table.set_status(fd.get(), Status::Closing as u8);
                 self.table.begin_closing(fd.get());
@@ -194,7 +209,6 @@ impl Remote {
             for seat in self.writers.orphaned() {
                 // Whoever owned the connections is dead, and they with him.
                 self.writers.close(seat);
-                self.peers[seat] = Peer::default();
             }
         }
     }
@@ -222,15 +236,9 @@ impl Remote {
             return Err(Refused::OutboxFull { owed: kept, limit });
         }
         let owed = self.table.owed_bytes(fd.get()).unwrap_or(0);
-        let Some(peer) = self.peers.get_mut(seat) else { return Err(Refused::Unknown) };
-        if let Some(begun) = self.writers.begun(seat) {
-            peer.promises.keep(begun);
-        }
-        let promised = if owed.saturating_add(peer.promises.total()).saturating_add(len) <= limit {
-            0
-        } else {
-            peer.promises.to(fd)
-        };
+        let promises = &mut self.peers[seat].promises;
+        let all = owed.saturating_add(promises.total()).saturating_add(len);
+        let promised = if all <= limit { 0 } else { promises.to(fd) };
         let owed = owed.saturating_add(promised);
         if owed.saturating_add(len) > limit { Err(Refused::OutboxFull { owed, limit }) } else { Ok(()) }
     }
@@ -255,7 +263,7 @@ impl Remote {
 
     /// Writes a command; the frame of a push that was pushed before goes once more, and from then on only by name.
     fn write(&mut self, seat: usize, fd: Fd, command: &Command<'_>) -> Result<(), Nobody> {
-        let (writers, peer) = (&mut self.writers, self.peers.get_mut(seat).ok_or(Nobody)?);
+        let (writers, peer) = (&mut self.writers, &mut self.peers[seat]);
         let is_push = matches!(command, Command::Push(_));
         encode_command(fd, command, |tag, parts| {
             if !is_push {
@@ -270,7 +278,7 @@ impl Remote {
                 peer.repeat = Some(frame.concat());
                 return writers.push(seat, KEEP, parts);
             }
-            if peer.repeat.as_ref().is_some_and(|repeat| repeat.len() > REPEAT_BYTES_MAX) {
+            if peer.repeat.as_ref().is_some_and(|repeat| FD_BYTES + repeat.len() > REPEAT_BYTES_MAX) {
                 peer.repeat = None;
             }
             writers.push(seat, tag, parts)
@@ -289,7 +297,201 @@ pub(crate) fn check_state(connection: Connection, command: &Command<'_>) -> Resu
     match command {
         Command::Push(_) | Command::Disconnect { .. } if closing => Err(Refused::Closing),
         Command::Push(_) | Command::Disconnect { .. } if status != Status::Active as u8 => Err(Refused::NotWebSocket),
-        Command::Send(_) | Command::Answer { .. } | Command::Close { reset: false } if closing => Err(Refused::Closing),
+        // Also if it is to be reset: what closes already has its end told.
+        Command::Send(_) | Command::Answer { .. } | Command::Close { .. } if closing => Err(Refused::Closing),
+        Command::Answer { after: After::Upgrade(_), .. }
+            if status != Status::Upgrading as u8 && status != Status::OwnHandshake as u8 =>
+        {
+            Err(Refused::NotWebSocket)
+        }
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Limits, Remote};
+    use crate::links::readers::Readers;
+    use std::sync::Arc;
+    use wirewool_hub::command::{After, Command, Push, Refused};
+    use wirewool_hub::event::Status;
+    use wirewool_hub::fd::Fd;
+    use wirewool_ipc::exchange::Exchange;
+    use wirewool_ipc::table::Table;
+    use wirewool_proto::websocket::close::CloseCode;
+    use wirewool_proto::websocket::frame::Opcode;
+    use wirewool_proto::websocket::message::Payload;
+
+    /// Whoever has the connections sits in seat 0, whoever asks in seat 1.
+    struct World {
+        exchange: Arc<Exchange>,
+        table: Arc<Table>,
+        remote: Remote,
+        owner: Readers,
+    }
+
+    impl World {
+        fn new(outbox_bytes_max: usize) -> World {
+            let exchange = Arc::new(Exchange::new(2, 4096).unwrap());
+            let table = Arc::new(Table::new(1, 10).unwrap());
+            (0..2).for_each(|seat| exchange.seat_next(seat));
+            let limits = Limits { push_bytes_max: 1 << 20, outbox_bytes_max };
+            let remote = Remote::new(table.clone(), exchange.clone(), 1, limits);
+            let owner = Readers::new(exchange.clone(), 0);
+            World { exchange, table, remote, owner }
+        }
+
+        fn open(&self, status: Status) -> Fd {
+            let (fd, _) = self.table.claim(0, None, -1, 0).unwrap();
+            self.table.set_status(fd, status as u8);
+            Fd::new(fd).unwrap()
+        }
+
+        fn push(&mut self, fd: Fd, len: usize) -> Result<(), Refused> {
+            self.remote.apply(fd, message(&vec![7; len]))
+        }
+
+        /// Its reader begins with so many of the commands.
+        fn begin(&mut self, most: usize) -> usize {
+            self.remote.ring();
+            self.owner.greet();
+            let mut count = 0;
+            while count < most
+                && let Some(record) = self.owner.peek(1)
+            {
+                record.begin().unwrap();
+                count += 1;
+            }
+            count
+        }
+    }
+
+    fn message(bytes: &[u8]) -> Command<'_> {
+        Command::Push(Push { opcode: Opcode::Binary, fin: true, compress: false, payload: Payload::Borrowed(bytes) })
+    }
+
+    #[test]
+    fn what_is_under_way_counts_until_it_is_begun_and_each_connection_for_itself() {
+        let mut world = World::new(1024);
+        let (one, other) = (world.open(Status::Active), world.open(Status::Active));
+        assert_eq!(world.push(one, 1025 - 4), Err(Refused::OutboxFull { owed: 0, limit: 1024 }));
+        assert_eq!(world.push(one, 500), Ok(()));
+        assert_eq!(world.push(one, 500), Ok(()));
+        assert_eq!(world.push(one, 500), Err(Refused::OutboxFull { owed: 1008, limit: 1024 }));
+        assert_eq!(world.push(other, 500), Ok(()));
+        assert_eq!(world.begin(1), 1);
+        assert_eq!(world.push(one, 500), Ok(()));
+        assert_eq!(world.push(one, 500), Err(Refused::OutboxFull { owed: 1008, limit: 1024 }));
+    }
+
+    #[test]
+    fn empty_messages_are_owed_as_well() {
+        let mut world = World::new(1024);
+        let fd = world.open(Status::Active);
+        let accepted = (0..2000).take_while(|_| world.push(fd, 0).is_ok()).count();
+        assert!(accepted <= 1024 / 2, "{accepted} of them");
+    }
+
+    #[test]
+    fn what_owes_nothing_is_forgotten_once_it_is_begun() {
+        let mut world = World::new(1024);
+        let fd = world.open(Status::Plain);
+        for _ in 0..1000 {
+            world.remote.apply(fd, Command::Forget).unwrap();
+            world.begin(9);
+        }
+        assert!(world.remote.peers[0].promises.records() <= 1);
+    }
+
+    #[test]
+    fn what_is_kept_is_bounded_and_only_what_is_not_kept_is_foretold() {
+        let mut world = World::new(10_000);
+        let (one, other) = (world.open(Status::Active), world.open(Status::Active));
+        assert_eq!(world.push(one, 9000), Ok(()));
+        assert!(world.remote.has_kept());
+        assert!(matches!(world.push(other, 9000), Err(Refused::OutboxFull { .. })));
+        let close = Command::Disconnect { code: CloseCode::NORMAL, reason: "" };
+        assert_eq!(world.remote.apply(other, close), Ok(()));
+        assert!(!world.table.connection(other.get()).unwrap().closing, "it dies with this process");
+        while world.remote.has_kept() {
+            world.begin(9);
+            world.remote.may_sleep();
+        }
+        assert_eq!(world.remote.apply(one, Command::Close { reset: false }), Ok(()));
+        assert!(world.table.connection(one.get()).unwrap().closing);
+        for command in [Command::Close { reset: true }, message(b"x"), Command::Send(b"x")] {
+            assert_eq!(world.remote.apply(one, command), Err(Refused::Closing));
+        }
+    }
+
+    #[test]
+    fn what_is_opened_from_here_can_be_pushed_to_and_what_cannot_be_opened_is_not() {
+        let mut world = World::new(1024);
+        let upgrade = || Command::Answer { bytes: b"101", after: After::Upgrade(None) };
+        let (plain, upgrading) = (world.open(Status::Plain), world.open(Status::Upgrading));
+        assert_eq!(world.push(upgrading, 1), Err(Refused::NotWebSocket));
+        assert_eq!(world.remote.apply(upgrading, upgrade()), Ok(()));
+        assert_eq!(world.push(upgrading, 1), Ok(()));
+        assert_eq!(world.remote.apply(plain, upgrade()), Err(Refused::NotWebSocket));
+        assert_eq!(world.push(plain, 1), Err(Refused::NotWebSocket));
+    }
+
+    #[test]
+    fn fragments_follow_each_other() {
+        let mut world = World::new(1024);
+        let fd = world.open(Status::Active);
+        let mut fragment = |opcode, fin| {
+            let push = Push { opcode, fin, compress: false, payload: Payload::Borrowed(b"x") };
+            world.remote.apply(fd, Command::Push(push)).is_ok()
+        };
+        assert!(!fragment(Opcode::Continuation, true));
+        assert!(fragment(Opcode::Text, false) && !fragment(Opcode::Text, false));
+        assert!(fragment(Opcode::Text, true) && fragment(Opcode::Ping, true), "these wait, or go in between");
+        assert!(fragment(Opcode::Continuation, false) && fragment(Opcode::Continuation, true));
+        assert!(!fragment(Opcode::Continuation, true));
+    }
+
+    #[test]
+    fn a_ring_to_a_successor_begins_anew_also_if_the_one_before_was_broken() {
+        for breaks in [false, true] {
+            let mut world = World::new(1024);
+            let fd = world.open(Status::Active);
+            for _ in 0..3 {
+                assert_eq!(world.push(fd, 100), Ok(()));
+            }
+            world.begin(1);
+            if breaks {
+                world.exchange.ring(1, 0).reset(Exchange::ring_epoch(9, 9));
+                assert_eq!(world.push(fd, 100), Err(Refused::Unknown));
+                assert_eq!(world.push(fd, 100), Err(Refused::Unknown), "there is no second one");
+            }
+            world.exchange.bury(0);
+            world.remote.rang();
+            world.exchange.seat_next(0);
+            world.owner = Readers::new(world.exchange.clone(), 0);
+            // All of it can be under way again, and none of it by a name that its reader does not know.
+            for _ in 0..2 {
+                assert_eq!(world.push(fd, 500), Ok(()));
+                assert_eq!(world.push(fd, 500), Ok(()));
+                assert!(world.push(fd, 500).is_err());
+                assert_eq!(world.begin(9), 2);
+            }
+        }
+    }
+
+    #[test]
+    fn whoever_waits_is_rung_when_another_thread_leaves_something_that_has_no_room() {
+        let mut world = World::new(1 << 20);
+        let fd = world.open(Status::Active);
+        assert!(world.remote.may_sleep());
+        world.exchange.doorbell(1).clear();
+        assert_eq!(world.push(fd, 100), Ok(()));
+        let rang = |world: &World| {
+            let mut waiting = [rustix::event::PollFd::new(world.exchange.doorbell(1), rustix::event::PollFlags::IN)];
+            rustix::event::poll(&mut waiting, Some(&rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 })) == Ok(1)
+        };
+        assert!(!rang(&world));
+        assert_eq!(world.push(fd, 9000), Ok(()));
+        assert!(world.remote.has_kept() && rang(&world));
     }
 }

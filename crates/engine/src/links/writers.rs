@@ -100,6 +100,11 @@ impl Writers {
         }
     }
 
+    /// Rings whoever waits at this side.
+    pub(crate) fn ring_self(&self) {
+        self.exchange.doorbell(self.seat).ring();
+    }
+
     /// Writes of what is kept as much as there is room for: [`Writers::ring`] is to follow.
     pub(crate) fn flush(&mut self) {
         for to in 0..self.open.len() {
