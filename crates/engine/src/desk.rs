@@ -11,7 +11,7 @@ use std::time::Duration;
 use wirewool_hub::codec::decode_event;
 use wirewool_hub::event::Event;
 use wirewool_hub::fd::Fd;
-use wirewool_ipc::exchange::{Exchange, Standing};
+use wirewool_ipc::exchange::{Exchange, Occupant, Standing};
 
 const DOORBELL: u64 = 0;
 const SIGNALS: u64 = 1;
@@ -81,9 +81,8 @@ impl Desk {
             match decode_event(record.tag, record.payload) {
                 Ok((fd, event)) => return Some(handle(fd, event, record.more)),
                 Err(malformed) => {
-                    tracing::error!("what came from seat {} is no event, its ring is closed: {malformed}", self.turn);
                     let turn = self.turn;
-                    self.readers.close(turn);
+                    self.readers.fail(turn, malformed);
                 }
             }
         }
@@ -102,10 +101,9 @@ impl Desk {
             return;
         }
         for seat in 0..self.readers.seats() {
-            let occupant = self.exchange.occupant(seat);
-            if seat != self.seat && occupant.is_some_and(|occupant| occupant.standing == Standing::Dead) {
+            if let Some(Occupant { epoch, standing: Standing::Dead }) = self.exchange.occupant(seat) {
                 self.readers.close(seat);
-                self.exchange.let_go(self.seat, seat);
+                self.exchange.let_go(self.seat, seat, epoch);
             }
         }
     }

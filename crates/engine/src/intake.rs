@@ -3,6 +3,7 @@
 use crate::links::readers::Readers;
 use crate::quota::Quota;
 use crate::reactor::Reactor;
+use crate::relay::Owes;
 use crate::remote::{AGAIN, KEEP, REPEAT_BYTES_MAX};
 use std::sync::Arc;
 use std::time::Instant;
@@ -16,6 +17,9 @@ const RECORDS_PER_TURN: usize = 16 << 10;
 
 /// After so many of them it is time to look whether what they send waits too long.
 const RECORDS_PER_LOOK: usize = 32;
+
+/// Hears who has ended what it owed about which connection.
+type Done<'a> = &'a mut dyn FnMut(usize, Fd, Owes);
 
 /// The reading ends of a loop that owns connections.
 pub(crate) struct Intake {
@@ -46,34 +50,33 @@ impl Intake {
         self.readers.may_sleep()
     }
 
-    /// Carries out what others have sent, a turn for each. `done` hears who has ended what it was asked for about which
-    /// connection.
-    pub(crate) fn carry_out(&mut self, reactor: &mut Reactor, done: &mut dyn FnMut(usize, Fd)) {
+    /// Carries out what others have sent, a turn for each.
+    pub(crate) fn carry_out(&mut self, reactor: &mut Reactor, done: Done<'_>) {
         for from in 0..self.readers.seats() {
             self.turn(from, reactor, done);
         }
         self.readers.ring();
     }
 
-    /// When somebody came, left or died: those who are dead, once all that they have left is carried out. No ring from
-    /// them is open any more.
-    pub(crate) fn take_dead(&mut self, reactor: &mut Reactor, done: &mut dyn FnMut(usize, Fd)) -> Option<Vec<usize>> {
+    /// When somebody came, left or died: the seats and epochs of those who are dead, once all that they have left is
+    /// carried out. No ring from them is open any more.
+    pub(crate) fn take_dead(&mut self, reactor: &mut Reactor, done: Done<'_>) -> Option<Vec<(usize, u32)>> {
         let version = self.exchange.version();
         if std::mem::replace(&mut self.version, version) == version {
             return None;
         }
-        let is_dead = |seat: &usize| {
-            let occupant = self.exchange.occupant(*seat);
-            *seat != self.seat && occupant.is_some_and(|occupant| occupant.standing == Standing::Dead)
-        };
-        let dead: Vec<usize> = (0..self.readers.seats()).filter(is_dead).collect();
-        // Whoever is dead has greeted before, if ever.
+        // One that died soon may not have been seen alive.
         self.readers.greet();
+        let is_dead = |seat: usize| {
+            let occupant = self.exchange.occupant(seat)?;
+            (occupant.standing == Standing::Dead).then_some((seat, occupant.epoch))
+        };
+        let dead: Vec<(usize, u32)> = (0..self.readers.seats()).filter_map(is_dead).collect();
         for from in self.readers.leaving() {
             // It begins nothing more. What it has written comes before anything of its successor's.
             while self.turn(from, reactor, done) {}
         }
-        for from in &dead {
+        for (from, _) in &dead {
             // What is in the ring is all there is: its writer is dead.
             while self.turn(*from, reactor, done) {}
             self.readers.close(*from);
@@ -82,34 +85,33 @@ impl Intake {
         Some(dead)
     }
 
-    /// No ring is open any more to or from a seat.
-    pub(crate) fn let_go(&self, seat: usize) {
-        self.exchange.let_go(self.seat, seat);
+    /// No ring is open any more to or from the occupant of a seat with that epoch.
+    pub(crate) fn let_go(&self, seat: usize, epoch: u32) {
+        self.exchange.let_go(self.seat, seat, epoch);
     }
 
     /// Carries out what one has sent, up to a limit: was that reached?
-    fn turn(&mut self, from: usize, reactor: &mut Reactor, done: &mut dyn FnMut(usize, Fd)) -> bool {
+    fn turn(&mut self, from: usize, reactor: &mut Reactor, done: Done<'_>) -> bool {
         for count in 1..=RECORDS_PER_TURN {
             let Some(record) = self.readers.peek(from) else { return false };
             let understood = understand(record.tag(), record.payload(), &mut self.kept[from]);
             let carried_out = understood.map(|(fd, command)| {
-                let ends = ends_what_was_asked(&command);
-                (fd, ends, reactor.apply_promised(fd, command))
+                let ended = ended_by(&command);
+                (fd, ended, reactor.apply_promised(fd, command))
             });
             // Behind that: what is owed is known to all before it is under way no more.
             let begun = record.begin().is_ok();
             match carried_out {
-                Ok((fd, ends, result)) => {
-                    if ends {
-                        done(from, fd);
+                Ok((fd, ended, result)) => {
+                    if let Some(owes) = ended {
+                        done(from, fd, owes);
                     }
                     if let Err(refused) = result {
                         self.log(fd, refused);
                     }
                 }
                 Err(malformed) => {
-                    tracing::error!("what came from seat {from} is no command, its ring is closed: {malformed}");
-                    self.readers.close(from);
+                    self.readers.fail(from, malformed);
                     return false;
                 }
             }
@@ -158,12 +160,13 @@ fn understand<'a>(tag: u16, payload: &'a [u8], kept: &'a mut Option<Vec<u8>>) ->
     }
 }
 
-/// Does its sender owe nothing more for what it was asked?
-fn ends_what_was_asked(command: &Command<'_>) -> bool {
+/// What its sender has owed until then.
+fn ended_by(command: &Command<'_>) -> Option<Owes> {
     match command {
-        Command::Answer { after, .. } => *after != After::More,
-        Command::Finish | Command::Forget => true,
-        _ => false,
+        Command::Answer { after, .. } if *after != After::More => Some(Owes::Answer),
+        Command::Finish => Some(Owes::Finish),
+        Command::Forget => Some(Owes::Forget),
+        _ => None,
     }
 }
 

@@ -148,7 +148,7 @@ impl Loop {
             }
             self.relay.ring();
             let Loop { reactor, relay, intake, .. } = self;
-            intake.carry_out(reactor, &mut |seat, fd| relay.done(seat, fd));
+            intake.carry_out(reactor, &mut |seat, fd, owes| relay.done(seat, fd, owes));
             for place in relay.flush() {
                 reactor.unstall(place);
             }
@@ -173,16 +173,14 @@ impl Loop {
     /// Somebody may have come, left or died.
     fn follow(&mut self) -> io::Result<()> {
         let Loop { reactor, relay, intake, .. } = self;
-        let Some(dead) = intake.take_dead(reactor, &mut |seat, fd| relay.done(seat, fd)) else { return Ok(()) };
+        let mut done = |seat, fd, owes| relay.done(seat, fd, owes);
+        let Some(dead) = intake.take_dead(reactor, &mut done) else { return Ok(()) };
         relay.follow();
-        for seat in dead {
-            if relay.awaits_successor(seat) {
-                continue;
-            }
+        for (seat, epoch) in dead {
             for fd in relay.take_asked(seat) {
                 reactor.abandon(fd);
             }
-            intake.let_go(seat);
+            intake.let_go(seat, epoch);
         }
         reactor.settle(relay);
         if !self.accepts && self.relay.is_complete() {

@@ -205,7 +205,7 @@ impl Station {
     /// The end of a pass: what others have sent is carried out.
     fn carry_out(&mut self, handler: &mut dyn Handler) -> Step {
         let Site::Own(reactor, Some(intake)) = &mut self.site else { return Step::Over };
-        intake.carry_out(reactor, &mut |_, _| {});
+        intake.carry_out(reactor, &mut |_, _, _| {});
         match reactor.settle(handler) {
             Verdict::Stop => Step::Stop,
             _ => Step::Over,
@@ -224,10 +224,10 @@ impl Station {
         }
         if let (Some(intake), Some(among)) = (intake, &self.among) {
             intake.greet();
+            let dead = intake.take_dead(reactor, &mut |_, _, _| {}).unwrap_or_default();
+            // Behind that: the rings to all of them are closed then.
             among.way.with(Remote::rang);
-            for seat in intake.take_dead(reactor, &mut |_, _| {}).unwrap_or_default() {
-                intake.let_go(seat);
-            }
+            dead.into_iter().for_each(|(seat, epoch)| intake.let_go(seat, epoch));
         }
         if reactor.settle(handler) == Verdict::Stop { Step::Stop } else { Step::Served }
     }

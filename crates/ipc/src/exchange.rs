@@ -192,8 +192,8 @@ impl Exchange {
         Some(Occupant { epoch: (word >> STANDING_BITS) as u32, standing })
     }
 
-    /// Can the seat be given to another occupant: is the last one dead, and does nobody alive hold it, or has still to
-    /// take its greeting?
+    /// Can the seat be given to another occupant: is the last one dead, and has everybody alive seen what it has said,
+    /// and let go of it?
     ///
     /// # Panics
     ///
@@ -202,10 +202,9 @@ impl Exchange {
         match self.occupant(seat) {
             None => true,
             Some(Occupant { standing: Standing::Dead, .. }) => {
-                // In this order: a greeting is taken once it is held.
-                let greets = |holder| self.greetings(holder)[seat / 64].load(SeqCst) & 1 << (seat % 64) != 0;
-                let holds = |holder| greets(holder) || self.held(holder, seat).load(SeqCst) != 0;
-                (0..self.seats).all(|holder| !self.is_alive(holder) || !holds(holder))
+                // In this order: whoever takes a greeting holds the seat before.
+                let is_held = |holder| self.has_greeted(seat, holder) || self.held(holder, seat).load(SeqCst) != 0;
+                (0..self.seats).all(|holder| !self.is_alive(holder) || !is_held(holder))
             }
             Some(_) => false,
         }
@@ -289,19 +288,20 @@ impl Exchange {
         match self.occupant(seat) {
             Some(now) if now.epoch == epoch && now.standing != Standing::Dead => Some(epoch),
             _ => {
-                self.let_go(holder, seat);
+                self.let_go(holder, seat, epoch);
                 None
             }
         }
     }
 
-    /// The occupant of `holder` has no ring open any more to or from `seat`.
+    /// The occupant of `holder` has no ring open any more to or from the occupant of `seat` with that epoch. Without
+    /// effect if it holds another one by now.
     ///
     /// # Panics
     ///
     /// If there is no such seat.
-    pub fn let_go(&self, holder: usize, seat: usize) {
-        self.held(holder, seat).store(0, SeqCst);
+    pub fn let_go(&self, holder: usize, seat: usize, epoch: u32) {
+        let _ = self.held(holder, seat).compare_exchange(u64::from(epoch), 0, SeqCst, SeqCst);
     }
 
     /// The ring from one seat to another.
@@ -320,8 +320,7 @@ impl Exchange {
         NonZeroU64::MIN.saturating_add(u64::from(from) << 32 | u64::from(to))
     }
 
-    /// Tells the occupant of `to` that the one of `from` has opened their ring; its doorbell is to be rung behind it. To be
-    /// said before anything is written: what a dead one has written is read by those whom it has greeted.
+    /// Tells the occupant of `to` that the one of `from` has opened their ring; its doorbell is to be rung behind it.
     ///
     /// # Panics
     ///
@@ -330,29 +329,30 @@ impl Exchange {
         self.greetings(to)[from / 64].fetch_or(1 << (from % 64), SeqCst);
     }
 
-    /// Who has opened a ring to `seat` since the last time, and whose epoch it was: dead or alive, the occupant of `seat`
-    /// holds it. To miss none, clear the doorbell first.
+    /// Who has opened a ring to `seat` since the last time, each with its epoch. They are held from now on: also one
+    /// that is dead meanwhile, whose ring is still to be read. To miss none, clear the doorbell first.
     ///
     /// # Panics
     ///
     /// If there is no such seat.
     pub fn take_greetings(&self, seat: usize) -> Vec<(usize, u32)> {
-        let mut taken = Vec::new();
+        let mut greeted = Vec::new();
         for (index, word) in self.greetings(seat).iter().enumerate() {
             let mut bits = word.load(SeqCst);
             while bits != 0 {
-                let (lowest, from) = (bits & bits.wrapping_neg(), 64 * index + bits.trailing_zeros() as usize);
+                let from = 64 * index + bits.trailing_zeros() as usize;
                 bits &= bits - 1;
-                let occupant = (from < self.seats).then(|| self.occupant(from)).flatten();
-                if let Some(Occupant { epoch, .. }) = occupant {
+                if from < self.seats
+                    && let Some(Occupant { epoch, .. }) = self.occupant(from)
+                {
+                    // Its seat is not given away before the greeting is taken, so it is still the one who greeted.
                     self.held(seat, from).store(u64::from(epoch), SeqCst);
-                    taken.push((from, epoch));
+                    greeted.push((from, epoch));
                 }
-                // Behind that: while either is there, nobody else gets the greeter's seat.
-                word.fetch_and(!lowest, SeqCst);
+                word.fetch_and(!(1 << (from % 64)), SeqCst);
             }
         }
-        taken
+        greeted
     }
 
     /// Asks the manager for something, and rings it.
@@ -410,6 +410,10 @@ impl Exchange {
         let before = self.server()[TOTAL_WORD + count as usize].load(SeqCst);
         let alive = (0..self.seats).filter(|seat| self.is_alive(*seat));
         alive.fold(before, |sum, seat| sum.wrapping_add(self.count(seat, count).load(SeqCst)))
+    }
+
+    fn has_greeted(&self, from: usize, to: usize) -> bool {
+        self.greetings(to)[from / 64].load(SeqCst) & (1 << (from % 64)) != 0
     }
 
     fn is_alive(&self, seat: usize) -> bool {
@@ -490,7 +494,7 @@ mod tests {
         exchange.leave(1);
         assert_eq!(exchange.occupant(1), Some(Occupant { epoch: 1, standing: Standing::Leaving }));
         assert_eq!((exchange.is_free(1), exchange.hold(2, 1)), (false, Some(1)));
-        exchange.let_go(2, 1);
+        exchange.let_go(2, 1, 1);
         exchange.bury(1);
         assert_eq!((exchange.is_free(1), exchange.pid(1), exchange.hold(2, 1)), (true, None, None));
         exchange.seat_next(1);
@@ -504,7 +508,9 @@ mod tests {
         assert_eq!((exchange.hold(0, 1), exchange.hold(2, 1)), (Some(1), Some(1)));
         exchange.bury(1);
         assert!(!exchange.is_free(1));
-        exchange.let_go(0, 1);
+        exchange.let_go(0, 1, 2);
+        exchange.let_go(2, 1, 2);
+        exchange.let_go(0, 1, 1);
         assert!(!exchange.is_free(1));
         exchange.bury(2);
         assert!(exchange.is_free(1));
@@ -514,22 +520,24 @@ mod tests {
     }
 
     #[test]
-    fn the_greeting_of_somebody_dead_is_taken_before_its_seat_is_given_away() {
-        let exchange = Exchange::new(2, 4096).unwrap();
-        (0..2).for_each(|seat| exchange.seat_next(seat));
+    fn a_seat_is_not_given_away_before_its_occupant_s_greetings_are_taken() {
+        let exchange = Exchange::new(3, 4096).unwrap();
+        (0..3).for_each(|seat| exchange.seat_next(seat));
         exchange.greet(1, 0);
+        exchange.greet(1, 2);
         exchange.bury(1);
-        assert!(!exchange.is_free(1));
-        assert_eq!(exchange.take_greetings(0), vec![(1, 1)]);
-        assert!(!exchange.is_free(1));
-        exchange.let_go(0, 1);
+        exchange.bury(2);
+        assert!(!exchange.is_free(1), "somebody alive has not looked yet");
+        assert_eq!(exchange.take_greetings(0), [(1, 1)]);
+        assert!(!exchange.is_free(1), "and holds it since he has");
+        exchange.let_go(0, 1, 1);
         assert!(exchange.is_free(1));
     }
 
     #[test]
     fn greetings_and_wishes_are_taken_once() {
         let exchange = Exchange::new(70, 64).unwrap();
-        [3, 5, 69, 69].into_iter().for_each(|seat| exchange.seat_next(seat));
+        [3, 69, 69].into_iter().for_each(|seat| exchange.seat_next(seat));
         exchange.greet(3, 5);
         exchange.greet(69, 5);
         exchange.greet(69, 5);

@@ -1,6 +1,7 @@
 //! The reading ends of rings, one from each seat that has said something.
 
 use crate::links::RECORD_BYTES_MAX;
+use std::fmt::Display;
 use std::sync::Arc;
 use wirewool_ipc::exchange::{Exchange, Standing};
 use wirewool_ipc::ring::reader::{Peeked, Reader};
@@ -24,13 +25,10 @@ impl Readers {
     /// Opens the rings of those who have something to say for the first time.
     pub(crate) fn greet(&mut self) {
         for (from, epoch) in self.exchange.take_greetings(self.seat) {
-            if from == self.seat {
-                continue;
-            }
             let ring_epoch = Exchange::ring_epoch(epoch, self.epoch);
-            // If it is stale, it was opened for whoever was here before.
-            if let Ok(reader) = Reader::open(self.exchange.ring(from, self.seat), ring_epoch, RECORD_BYTES_MAX) {
-                self.open[from] = Some(reader);
+            match Reader::open(self.exchange.ring(from, self.seat), ring_epoch, RECORD_BYTES_MAX) {
+                Ok(reader) => self.open[from] = Some(reader),
+                Err(error) => self.fail(from, error),
             }
         }
     }
@@ -48,12 +46,11 @@ impl Readers {
             Ok(Some(_)) => {}
             Ok(None) => return None,
             Err(error) => {
-                tracing::error!("the ring from seat {from} is given up: {error}");
-                *slot = None;
+                self.fail(from, error);
                 return None;
             }
         }
-        slot.as_mut()?.peek().ok().flatten()
+        self.open[from].as_mut()?.peek().ok().flatten()
     }
 
     /// Is there more from somebody, as far as is known without a look?
@@ -75,12 +72,11 @@ impl Readers {
     /// May this side wait for its doorbell? If not, there is something to read.
     pub(crate) fn may_sleep(&mut self) -> bool {
         let mut may_sleep = true;
-        for slot in &mut self.open {
-            if let Some(reader) = slot {
-                match reader.sleep() {
-                    Ok(may) => may_sleep &= may,
-                    Err(_) => *slot = None,
-                }
+        for from in 0..self.open.len() {
+            let Some(reader) = &mut self.open[from] else { continue };
+            match reader.sleep() {
+                Ok(may) => may_sleep &= may,
+                Err(error) => self.fail(from, error),
             }
         }
         may_sleep
@@ -98,5 +94,14 @@ impl Readers {
     /// Closes the ring from a seat.
     pub(crate) fn close(&mut self, from: usize) {
         self.open[from] = None;
+    }
+
+    /// Closes the ring from a seat with which something is wrong: whoever of both is a worker is to be replaced.
+    #[cold]
+    pub(crate) fn fail(&mut self, from: usize, error: impl Display) {
+        tracing::error!("the ring from seat {from} is given up: {error}");
+        self.open[from] = None;
+        self.exchange.want_leave(from);
+        self.exchange.want_leave(self.seat);
     }
 }

@@ -13,8 +13,8 @@ pub(crate) struct Nobody;
 struct Open {
     writer: Writer,
     epoch: u32,
-    /// The reader was rung to see that there is a ring.
-    shown: bool,
+    /// The reader was rung since the ring is open: it may not have it open yet.
+    rung: bool,
     /// Something was published since it was asked whether to ring.
     unrung: bool,
 }
@@ -94,7 +94,7 @@ impl Writers {
             let Some(open) = &mut self.open[to] else { continue };
             open.unrung = false;
             let must_ring = open.writer.must_ring();
-            if !std::mem::replace(&mut open.shown, true) || must_ring {
+            if !std::mem::replace(&mut open.rung, true) || must_ring {
                 self.exchange.doorbell(to).ring();
             }
         }
@@ -159,21 +159,19 @@ impl Writers {
         undelivered.records
     }
 
-    /// Writes what another one did not begin with, before anything else: [`Writers::ring`] is to follow.
-    pub(crate) fn resume(&mut self, to: usize, records: Vec<Kept>) {
-        let count = records.len();
-        if count == 0 {
-            return;
-        }
-        let Some(open) = self.open(to) else {
-            tracing::error!("{count} records are lost: nobody is in seat {to}");
-            return;
-        };
+    /// Opens the ring to a seat, and writes what another one did not begin with before anything else:
+    /// [`Writers::ring`] is to follow.
+    ///
+    /// # Errors
+    /// Nobody is there: the records.
+    pub(crate) fn resume(&mut self, to: usize, records: Vec<Kept>) -> Result<(), Vec<Kept>> {
+        let Some(open) = self.open(to) else { return Err(records) };
         // What is wrong with the ring is said by the next push.
         let _ = open.writer.resume(records);
         if !std::mem::replace(&mut open.unrung, true) {
             self.unrung.push(to);
         }
+        Ok(())
     }
 
     fn open(&mut self, to: usize) -> Option<&mut Open> {
@@ -195,9 +193,9 @@ impl Writers {
         ring.reset(ring_epoch);
         let limits = Limits { record_bytes_max: RECORD_BYTES_MAX, kept_bytes_max: usize::MAX };
         let writer = Writer::open(ring, ring_epoch, limits).ok()?;
-        // Before the first record, so that it is read even if this process is dead by then.
+        // At once: what is in the ring when this side dies is still read.
         self.exchange.greet(self.seat, to);
-        Some(Open { writer, epoch, shown: false, unrung: false })
+        Some(Open { writer, epoch, rung: false, unrung: false })
     }
 
     #[cold]
@@ -206,5 +204,8 @@ impl Writers {
         if let Some(open) = self.open[to].take() {
             self.closed[to] = open.epoch;
         }
+        // Whoever of both is a worker is to be replaced: nothing is heard of it otherwise.
+        self.exchange.want_leave(to);
+        self.exchange.want_leave(self.seat);
     }
 }
