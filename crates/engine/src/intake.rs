@@ -65,13 +65,13 @@ impl Intake {
         if std::mem::replace(&mut self.version, version) == version {
             return None;
         }
-        // One that died soon may not have been seen alive.
-        self.readers.greet();
         let is_dead = |seat: usize| {
             let occupant = self.exchange.occupant(seat)?;
             (occupant.standing == Standing::Dead).then_some((seat, occupant.epoch))
         };
         let dead: Vec<(usize, u32)> = (0..self.readers.seats()).filter_map(is_dead).collect();
+        // One of these may not have been seen alive.
+        self.readers.greet();
         for from in self.readers.leaving() {
             // It begins nothing more. What it has written comes before anything of its successor's.
             while self.turn(from, reactor, done) {}

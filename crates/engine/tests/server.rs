@@ -335,6 +335,12 @@ fn a_slow_readers_pushes_are_refused_at_once_from_another_thread() {
     let builder = Server::bind("127.0.0.1:0").workers(1).outbox_bytes_max(LIMIT).on_message(|_, _| ());
     let running = Running::start(builder);
     let (_slow, mut other) = (running.connect(), running.connect());
+    // The client may read the answer before the table has heard of it.
+    let began = std::time::Instant::now();
+    while running.server.connections().len() < 2 {
+        assert!(began.elapsed() < PATIENCE, "both are open");
+        std::thread::yield_now();
+    }
     let [slow, other_fd] = running.server.connections()[..] else { panic!("two connections") };
     let message = vec![7; 100 << 10];
     let refused = (0..10_000).find_map(|_| running.server.push(slow, &message[..]).err());
