@@ -55,8 +55,9 @@ lint: install-build ## Checks the format, clippy's lints and the dependencies' l
 idle: install-build install-test servers ## Prints what 10,000 idle connections take: memory each, and work in 10 s.
 	QUIET_SECONDS=10 $(PYTEST) -s -k test_ten_thousand_idle_connections
 
-soak: install-build install-test servers ## Kills and replaces workers under traffic (SECONDS=10 for each part).
+soak: install-build install-test servers ## Kills and replaces workers under traffic, and pushes to one who does not read (SECONDS=10 each).
 	.venv/bin/python tests/soak.py $(SECONDS)
+	SLOW_READERS=999 SLOW_SECONDS=$(SECONDS) $(PYTEST) -s -k test_a_client_that_does_not_read
 
 instructions: install-build install-bench ## Counts instructions on the hot paths, against bench/instructions.csv (UPDATE=1 writes it).
 	cargo build --release -p wirewool-instructions
