@@ -92,6 +92,8 @@ pub struct Station {
     max_wait: Duration,
     told_to_end: bool,
     ends_at: Option<Instant>,
+    /// The others know that it begins nothing more.
+    left: bool,
     refusals: Quota,
 }
 
@@ -119,7 +121,7 @@ impl Station {
     }
 
     fn new(site: Site, among: Option<Among>, max_wait: Duration) -> Station {
-        Station { site, among, max_wait, told_to_end: false, ends_at: None, refusals: Quota::default() }
+        Station { site, among, max_wait, told_to_end: false, ends_at: None, left: false, refusals: Quota::default() }
     }
 
     /// From now on connections of its own are accepted.
@@ -145,6 +147,7 @@ impl Station {
         {
             limit = Some(Duration::ZERO);
         }
+        self.leave();
         match &mut self.site {
             Site::Own(reactor, intake) => {
                 if let Some(intake) = intake
@@ -323,15 +326,27 @@ impl Station {
         if let Site::Own(reactor, _) = &mut self.site {
             reactor.stop_accepting();
         }
-        if let Some(among) = &self.among {
-            among.exchange.leave(among.seat);
-            among.exchange.ring_all();
-            among.exchange.manager().ring();
-        }
+        self.leave();
         match &mut self.site {
             Site::Own(reactor, _) => reactor.close_all(CloseCode::GOING_AWAY, handler),
             Site::Elsewhere(_) => Verdict::Handled,
         }
+    }
+
+    /// One that ends tells the others so, but not before the reactors can read all that it has sent: what its successor
+    /// sends to the same connections comes behind that.
+    fn leave(&mut self) {
+        if self.ends_at.is_none() || self.left {
+            return;
+        }
+        let Some(among) = &self.among else { return };
+        if self.is_elsewhere() && among.way.with(|remote| remote.has_kept()) {
+            return;
+        }
+        self.left = true;
+        among.exchange.leave(among.seat);
+        among.exchange.ring_all();
+        among.exchange.manager().ring();
     }
 
     /// Does it end already?
