@@ -231,6 +231,23 @@ def test_a_worker_stops_another_one(story, mode):
     no_errors(story)
 
 
+def test_what_a_worker_sends_before_it_stops_comes_before_its_successor(story):
+    story = story("process", worker_num=1, socket_buffer_size=64 << 20)
+    large, count, numbers = "x" * (1 << 20), 16, list(range(20))
+    for _ in range(5):
+        with story.client() as wire:
+            # More than a ring holds: it waits in the worker that stops.
+            tell(wire, "repeat", wire.fd, large, count)
+            tell(wire, "stop")
+            for number in numbers:
+                tell(wire, "echo", number)
+            assert [wire.message() == large for _ in range(count)] == [True] * count
+            answers = [json.loads(wire.message()) for _ in range(2 + len(numbers))]
+            assert [answer["result"] for answer in answers] == [True, True, *numbers]
+            assert answers[1]["pid"] == wire.pid != answers[2]["pid"]
+    no_errors(story)
+
+
 # ---- max_request ----
 
 

@@ -46,6 +46,7 @@ function call(Server $server, string $what, array $with): mixed
         'properties' => properties($server),
         'count' => count($server->connections),
         'fds' => iterator_to_array($server->connections, false),
+        'repeat' => min(array_map(fn () => $server->push($with[0], $with[1]), range(1, $with[2]))),
         'sleep' => oversleep($with[0]),
         'die' => posix_kill(getmypid(), $with[0]),
         'exit' => exit($with[0]),
