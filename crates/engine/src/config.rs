@@ -1,6 +1,9 @@
 //! What a server is told: its limits, its times, its workers.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::net::IpAddr;
 use std::time::Duration;
+use wirewool_hub::fd::Fd;
 use wirewool_hub::settings::{Protocol, Settings};
 use wirewool_proto::http::head::HeadLimits;
 use wirewool_proto::websocket::extension::{Compression, WINDOW_BITS_MAX, WINDOW_BITS_MIN};
@@ -95,6 +98,23 @@ pub struct Config {
 
 /// The default of `max_connection`; the descriptor limit, if lower, lowers it at the start.
 const CONNECTIONS_MAX: usize = 100_000;
+
+impl DispatchMode {
+    /// The worker that a connection is bound to: all of its events go there, or in `Round` and `Idle` those that are no
+    /// messages and requests.
+    pub fn bound_worker(self, fd: Fd, peer: Option<IpAddr>, uid: u32, workers: usize) -> usize {
+        let number = match (self, peer) {
+            (DispatchMode::Address, Some(address)) => {
+                let mut hasher = DefaultHasher::new();
+                address.hash(&mut hasher);
+                hasher.finish()
+            }
+            (DispatchMode::User, _) if uid != 0 => u64::from(uid),
+            _ => fd.get(),
+        };
+        (number % workers as u64) as usize
+    }
+}
 
 /// More reactors than that are asked for, not assumed.
 const REACTORS_DEFAULT_MAX: usize = 8;

@@ -6,7 +6,6 @@
 use crate::config::DispatchMode;
 use crate::links::writers::Writers;
 use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use wirewool_hub::codec::encode_event;
@@ -203,20 +202,17 @@ impl Relay {
 
     /// The worker for an event of a connection. `is_data`: any worker may have it, where the order does not matter.
     fn worker(&mut self, fd: Fd, is_data: bool) -> usize {
-        let by_fd = (fd.get() % self.plan.workers as u64) as usize;
-        match self.plan.dispatch {
+        let dispatch = self.plan.dispatch;
+        let bound = |peer, uid| dispatch.bound_worker(fd, peer, uid, self.plan.workers);
+        match dispatch {
             DispatchMode::Round if is_data => self.next_best(|_, _| 0),
             DispatchMode::Idle if is_data => self.next_best(Relay::load),
-            DispatchMode::Round | DispatchMode::Idle | DispatchMode::Fixed => by_fd,
+            DispatchMode::Round | DispatchMode::Idle | DispatchMode::Fixed => bound(None, 0),
             DispatchMode::Address => {
-                let address = self.table.facts(fd.get()).and_then(|facts| facts.peer).map(|peer| peer.ip());
-                address.map_or(by_fd, |address| {
-                    let mut hasher = DefaultHasher::new();
-                    address.hash(&mut hasher);
-                    (hasher.finish() % self.plan.workers as u64) as usize
-                })
+                let peer = self.table.facts(fd.get()).and_then(|facts| facts.peer);
+                bound(peer.map(|peer| peer.ip()), 0)
             }
-            DispatchMode::User => self.users(fd, by_fd),
+            DispatchMode::User => self.users(fd, bound(None, self.table.facts(fd.get()).map_or(0, |facts| facts.uid))),
         }
     }
 
@@ -248,9 +244,7 @@ impl Relay {
 
     /// The worker of the user that a connection is bound to. It goes to another one once the one before has begun with
     /// all that it was given of this connection: so its events start in order.
-    fn users(&mut self, fd: Fd, by_fd: usize) -> usize {
-        let uid = self.table.facts(fd.get()).map_or(0, |facts| facts.uid);
-        let wanted = if uid == 0 { by_fd } else { uid as usize % self.plan.workers };
+    fn users(&self, fd: Fd, wanted: usize) -> usize {
         match self.bound.get(&fd) {
             Some(bound) if bound.worker != wanted && self.begun(bound.worker) < bound.number => bound.worker,
             _ => wanted,

@@ -33,6 +33,9 @@ const BATCH_TIME_MAX: Duration = Duration::from_millis(1);
 const BATCH_TIME_EACH: Duration = Duration::from_micros(5);
 const BATCH_TIME_LIMIT: Duration = Duration::from_millis(10);
 
+/// What may be kept for one ring, in times of what may be owed to one connection: it is for all of them together.
+const KEPT_OUTBOXES_MAX: usize = 8;
+
 /// Of so many fragmented messages under way, those of closed connections are looked for.
 const FRAGMENTED_MAX: usize = 1024;
 
@@ -231,9 +234,9 @@ impl Remote {
         if len == 0 {
             return Ok(());
         }
-        let kept = self.writers.kept_bytes(seat);
-        if kept > 0 && kept.saturating_add(len) > limit {
-            return Err(Refused::OutboxFull { owed: kept, limit });
+        let (kept, kept_max) = (self.writers.kept_bytes(seat), limit.saturating_mul(KEPT_OUTBOXES_MAX));
+        if kept > 0 && kept.saturating_add(len) > kept_max {
+            return Err(Refused::OutboxFull { owed: kept, limit: kept_max });
         }
         let owed = self.table.owed_bytes(fd.get()).unwrap_or(0);
         let promises = &mut self.peers[seat].promises;
@@ -310,7 +313,7 @@ pub(crate) fn check_state(connection: Connection, command: &Command<'_>) -> Resu
 
 #[cfg(test)]
 mod tests {
-    use super::{Limits, Remote};
+    use super::{KEPT_OUTBOXES_MAX, Limits, Remote};
     use crate::links::readers::Readers;
     use std::sync::Arc;
     use wirewool_hub::command::{After, Command, Push, Refused};
@@ -333,7 +336,7 @@ mod tests {
     impl World {
         fn new(outbox_bytes_max: usize) -> World {
             let exchange = Arc::new(Exchange::new(2, 4096).unwrap());
-            let table = Arc::new(Table::new(1, 10).unwrap());
+            let table = Arc::new(Table::new(1, 30).unwrap());
             (0..2).for_each(|seat| exchange.seat_next(seat));
             let limits = Limits { push_bytes_max: 1 << 20, outbox_bytes_max };
             let remote = Remote::new(table.clone(), exchange.clone(), 1, limits);
@@ -409,7 +412,10 @@ mod tests {
         let (one, other) = (world.open(Status::Active), world.open(Status::Active));
         assert_eq!(world.push(one, 9000), Ok(()));
         assert!(world.remote.has_kept());
-        assert!(matches!(world.push(other, 9000), Err(Refused::OutboxFull { .. })));
+        let others: Vec<Fd> = (0..20).map(|_| world.open(Status::Active)).collect();
+        // Each of another length: the same ones would go by name.
+        let accepted = others.iter().zip(9001..).take_while(|(fd, len)| world.push(**fd, *len).is_ok()).count();
+        assert!((1..=KEPT_OUTBOXES_MAX).contains(&accepted), "{accepted} of them");
         let close = Command::Disconnect { code: CloseCode::NORMAL, reason: "" };
         assert_eq!(world.remote.apply(other, close), Ok(()));
         assert!(!world.table.connection(other.get()).unwrap().closing, "it dies with this process");

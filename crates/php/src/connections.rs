@@ -168,7 +168,11 @@ pub(crate) fn client_info(shared: &Shared, number: i64) -> Result<Owned, Stop> {
     let seconds = |ms: u64| ms as f64 / 1000.0;
     let workers = shared.config.workers;
     let (reactor, worker) = match shared.has_reactors {
-        true => (connection.owner, number as usize % workers),
+        true => {
+            let (dispatch, peer) = (shared.config.dispatch, facts.peer.map(|peer| peer.ip()));
+            let worker = fd_of(number).map_or(0, |fd| dispatch.bound_worker(fd, peer, facts.uid, workers));
+            (connection.owner, worker)
+        }
         false => (connection.owner % workers, connection.owner % workers),
     };
     let mut array = Array::new(20)?;
