@@ -7,11 +7,14 @@ use crate::poller::{Flags, Poller, Ready};
 use rustix::fd::AsFd;
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use wirewool_hub::codec::decode_event;
 use wirewool_hub::event::Event;
 use wirewool_hub::fd::Fd;
 use wirewool_ipc::exchange::{Exchange, Occupant, Standing};
+
+/// After so long it is time to look who else wants something, however much there is to read.
+const PASS_TIME_MAX: Duration = Duration::from_millis(10);
 
 const DOORBELL: u64 = 0;
 const SIGNALS: u64 = 1;
@@ -32,6 +35,8 @@ pub(crate) struct Desk {
     ready: Vec<Ready>,
     /// Whose turn it is.
     turn: usize,
+    /// When the pass began.
+    began: Instant,
     version: u64,
 }
 
@@ -45,17 +50,19 @@ impl Desk {
         poller.add(exchange.doorbell(seat), DOORBELL, Flags::IN)?;
         poller.add(signals, SIGNALS, Flags::IN)?;
         let readers = Readers::new(exchange.clone(), seat);
-        Ok(Desk { readers, exchange, seat, poller, ready: Vec::new(), turn: 0, version: 0 })
+        let began = Instant::now();
+        Ok(Desk { readers, exchange, seat, poller, ready: Vec::new(), turn: 0, began, version: 0 })
     }
 
-    /// Waits for the doorbell or a signal, at most `limit`; not at all if there is something to read.
+    /// Waits for the doorbell or a signal, at most `limit`; one that `reads` does not if there is something to read.
     ///
     /// # Errors
     /// Those of epoll.
-    pub(crate) fn wait(&mut self, limit: Option<Duration>) -> io::Result<Woken> {
+    pub(crate) fn wait(&mut self, limit: Option<Duration>, reads: bool) -> io::Result<Woken> {
         self.readers.ring();
-        let limit = if self.readers.may_sleep() { limit } else { Some(Duration::ZERO) };
+        let limit = if !reads || self.readers.may_sleep() { limit } else { Some(Duration::ZERO) };
         self.poller.wait(&mut self.ready, limit)?;
+        self.began = Instant::now();
         let mut woken = Woken::default();
         for index in 0..self.ready.len() {
             match self.ready[index].data.u64() {
@@ -71,8 +78,11 @@ impl Desk {
         Ok(woken)
     }
 
-    /// Begins with the next event, if there is one. `handle` hears whether there are more.
+    /// Begins with the next event, if there is one and the pass is not over. `handle` hears whether there are more.
     pub(crate) fn take<R>(&mut self, handle: impl FnOnce(Fd, Event<'_>, bool) -> R) -> Option<R> {
+        if self.began.elapsed() >= PASS_TIME_MAX {
+            return None;
+        }
         let seats = self.readers.seats();
         for _ in 0..seats {
             self.turn = if self.turn + 1 < seats { self.turn + 1 } else { 0 };

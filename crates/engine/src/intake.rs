@@ -5,18 +5,27 @@ use crate::quota::Quota;
 use crate::reactor::Reactor;
 use crate::relay::Owes;
 use crate::remote::{AGAIN, KEEP, REPEAT_BYTES_MAX};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Instant;
 use wirewool_hub::codec::{Malformed, PUSH_TAG, decode_command};
-use wirewool_hub::command::{After, Command, Refused};
+use wirewool_hub::command::{After, Command, Push, Refused};
 use wirewool_hub::fd::Fd;
 use wirewool_ipc::exchange::{Exchange, Standing};
+use wirewool_proto::websocket::close::CloseCode;
+use wirewool_proto::websocket::frame::Opcode;
 
 /// How many records of one ring are one turn: a broadcast of several messages to thousands is one batch.
 const RECORDS_PER_TURN: usize = 16 << 10;
 
 /// After so many of them it is time to look whether what they send waits too long.
 const RECORDS_PER_LOOK: usize = 32;
+
+/// What a record takes of a ring at least.
+const RECORD_BYTES_MIN: usize = 16;
+
+/// Of so many fragmented messages under way, those of closed connections are looked for.
+const FRAGMENTED_MAX: usize = 1024;
 
 /// Hears who has ended what it owed about which connection.
 type Done<'a> = &'a mut dyn FnMut(usize, Fd, Owes);
@@ -28,6 +37,8 @@ pub(crate) struct Intake {
     seat: usize,
     /// The frame that each other one may name, behind room for an fd.
     kept: Vec<Option<Vec<u8>>>,
+    /// Those that one has sent a part of a message to.
+    fragmented: HashSet<(usize, Fd)>,
     refusals: Quota,
     version: u64,
 }
@@ -36,7 +47,8 @@ impl Intake {
     pub(crate) fn new(exchange: Arc<Exchange>, seat: usize) -> Intake {
         let readers = Readers::new(exchange.clone(), seat);
         let kept = (0..readers.seats()).map(|_| None).collect();
-        Intake { readers, exchange, seat, kept, refusals: Quota::default(), version: 0 }
+        let (fragmented, refusals) = (HashSet::new(), Quota::default());
+        Intake { readers, exchange, seat, kept, fragmented, refusals, version: 0 }
     }
 
     /// The doorbell rang: opens the rings of those who have something to say for the first time.
@@ -74,15 +86,51 @@ impl Intake {
         self.readers.greet();
         for from in self.readers.leaving() {
             // It begins nothing more. What it has written comes before anything of its successor's.
-            while self.turn(from, reactor, done) {}
+            self.drain(from, reactor, done);
         }
         for (from, _) in &dead {
-            // What is in the ring is all there is: its writer is dead.
-            while self.turn(*from, reactor, done) {}
+            self.drain(*from, reactor, done);
             self.readers.close(*from);
             self.kept[*from] = None;
+            self.disconnect_fragmented(*from, reactor);
         }
         Some(dead)
+    }
+
+    /// Nobody sends anything any more: carries out what everybody has left.
+    pub(crate) fn finish(&mut self, reactor: &mut Reactor, done: Done<'_>) {
+        self.readers.greet();
+        (0..self.readers.seats()).for_each(|from| self.drain(from, reactor, done));
+    }
+
+    /// Carries out what is in a ring, and at most as much as has room there.
+    fn drain(&mut self, from: usize, reactor: &mut Reactor, done: Done<'_>) {
+        let turns = 1 + self.exchange.ring(from, self.seat).capacity() / (RECORD_BYTES_MIN * RECORDS_PER_TURN);
+        for _ in 0..turns {
+            if !self.turn(from, reactor, done) {
+                return;
+            }
+        }
+    }
+
+    /// Notes who is within a message that goes out in parts.
+    fn note_fragment(&mut self, from: usize, fd: Fd, fragment: Fragment, reactor: &Reactor) {
+        if fragment == Fragment::Last {
+            self.fragmented.remove(&(from, fd));
+            return;
+        }
+        if self.fragmented.len() >= FRAGMENTED_MAX {
+            self.fragmented.retain(|(_, fd)| reactor.has(*fd));
+        }
+        self.fragmented.insert((from, fd));
+    }
+
+    /// The rest of a message will never come, and all that follows it would wait for that.
+    fn disconnect_fragmented(&mut self, from: usize, reactor: &mut Reactor) {
+        for (_, fd) in self.fragmented.extract_if(|(of, _)| *of == from) {
+            // It may be closing anyhow.
+            let _ = reactor.apply_promised(fd, Command::Disconnect { code: CloseCode::INTERNAL_ERROR, reason: "" });
+        }
     }
 
     /// No ring is open any more to or from the occupant of a seat with that epoch.
@@ -96,18 +144,20 @@ impl Intake {
             let Some(record) = self.readers.peek(from) else { return false };
             let understood = understand(record.tag(), record.payload(), &mut self.kept[from]);
             let carried_out = understood.map(|(fd, command)| {
-                let ended = ended_by(&command);
-                (fd, ended, reactor.apply_promised(fd, command))
+                let (ended, fragment) = (ended_by(&command), Fragment::of(&command));
+                (fd, ended, fragment, reactor.apply_promised(fd, command))
             });
             // Behind that: what is owed is known to all before it is under way no more.
             let begun = record.begin().is_ok();
             match carried_out {
-                Ok((fd, ended, result)) => {
+                Ok((fd, ended, fragment, result)) => {
                     if let Some(owes) = ended {
                         done(from, fd, owes);
                     }
-                    if let Err(refused) = result {
-                        self.log(fd, refused);
+                    match (result, fragment) {
+                        (Err(refused), _) => self.log(fd, refused),
+                        (Ok(()), Some(fragment)) => self.note_fragment(from, fd, fragment, reactor),
+                        (Ok(()), None) => {}
                     }
                 }
                 Err(malformed) => {
@@ -157,6 +207,24 @@ fn understand<'a>(tag: u16, payload: &'a [u8], kept: &'a mut Option<Vec<u8>>) ->
             decode_command(tag, payload)
         }
         _ => decode_command(tag, payload),
+    }
+}
+
+/// A part of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fragment {
+    /// More of them follow.
+    NotLast,
+    Last,
+}
+
+impl Fragment {
+    fn of(command: &Command<'_>) -> Option<Fragment> {
+        match command {
+            Command::Push(Push { opcode, fin: false, .. }) if !opcode.is_control() => Some(Fragment::NotLast),
+            Command::Push(Push { opcode: Opcode::Continuation, fin: true, .. }) => Some(Fragment::Last),
+            _ => None,
+        }
     }
 }
 

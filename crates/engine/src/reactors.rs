@@ -34,7 +34,22 @@ pub(crate) struct Parts {
 pub struct Reactors {
     threads: Vec<JoinHandle<()>>,
     ending: Arc<AtomicBool>,
+    /// One has ended, or is about to.
+    over: Arc<AtomicBool>,
     exchange: Arc<Exchange>,
+}
+
+/// What a thread does last, also if it panics: it says so, then rings the master.
+struct LastWord {
+    over: Arc<AtomicBool>,
+    exchange: Arc<Exchange>,
+}
+
+impl Drop for LastWord {
+    fn drop(&mut self) {
+        self.over.store(true, SeqCst);
+        self.exchange.master().ring();
+    }
 }
 
 impl Reactors {
@@ -44,7 +59,7 @@ impl Reactors {
     /// One cannot be started; then none runs.
     pub(crate) fn start(parts: Parts) -> io::Result<Reactors> {
         let exchange = parts.exchange.clone();
-        let mut reactors = Reactors { threads: Vec::new(), ending: Arc::default(), exchange };
+        let mut reactors = Reactors { threads: Vec::new(), ending: Arc::default(), over: Arc::default(), exchange };
         match reactors.spawn(parts) {
             Ok(()) => Ok(reactors),
             Err(error) => {
@@ -63,7 +78,9 @@ impl Reactors {
         let parts = Arc::new(parts);
         for seat in 0..count {
             let (parts, ending, ready) = (parts.clone(), self.ending.clone(), ready.clone());
+            let word = LastWord { over: self.over.clone(), exchange: self.exchange.clone() };
             let thread = Builder::new().name(format!("reactor-{seat}")).spawn(move || {
+                let _word = word;
                 let made = Loop::new(&parts, seat, ending);
                 let (made, result) = match made {
                     Ok(made) => (Some(made), Ok(())),
@@ -76,7 +93,6 @@ impl Reactors {
                 if let Err(error) = made.run() {
                     tracing::error!("reactor {seat} ends: {error}");
                 }
-                parts.exchange.master().ring();
             })?;
             self.threads.push(thread);
         }
@@ -86,7 +102,7 @@ impl Reactors {
 
     /// Has one ended by itself?
     pub(crate) fn has_failed(&self) -> bool {
-        self.threads.iter().any(JoinHandle::is_finished) && !self.ending.load(SeqCst)
+        self.over.load(SeqCst) && !self.ending.load(SeqCst)
     }
 
     /// Closes all connections; the threads end when that is done.
@@ -194,6 +210,9 @@ impl Loop {
         if self.ends_at.is_none() && self.ending.load(SeqCst) {
             self.ends_at = Some(Instant::now() + self.max_wait);
             self.reactor.stop_accepting();
+            // The workers have ended: this is the last that they have said.
+            let Loop { reactor, relay, intake, .. } = self;
+            intake.finish(reactor, &mut |seat, fd, owes| relay.done(seat, fd, owes));
             for fd in self.relay.close() {
                 self.reactor.abandon(fd);
             }

@@ -92,8 +92,8 @@ pub struct Station {
     max_wait: Duration,
     told_to_end: bool,
     ends_at: Option<Instant>,
-    /// The others know that it begins nothing more.
-    left: bool,
+    /// Others know that it leaves.
+    has_left: bool,
     refusals: Quota,
 }
 
@@ -121,7 +121,15 @@ impl Station {
     }
 
     fn new(site: Site, among: Option<Among>, max_wait: Duration) -> Station {
-        Station { site, among, max_wait, told_to_end: false, ends_at: None, left: false, refusals: Quota::default() }
+        Station {
+            site,
+            among,
+            max_wait,
+            told_to_end: false,
+            ends_at: None,
+            has_left: false,
+            refusals: Quota::default(),
+        }
     }
 
     /// From now on connections of its own are accepted.
@@ -147,7 +155,6 @@ impl Station {
         {
             limit = Some(Duration::ZERO);
         }
-        self.leave();
         match &mut self.site {
             Site::Own(reactor, intake) => {
                 if let Some(intake) = intake
@@ -159,7 +166,7 @@ impl Station {
                 Ok(reactor.tick(handler))
             }
             Site::Elsewhere(desk) => {
-                let woken = desk.wait(limit)?;
+                let woken = desk.wait(limit, self.ends_at.is_none())?;
                 if let Some(among) = &self.among {
                     self.told_to_end |= woken.signalled && hears_term(&among.signals);
                     if woken.rang {
@@ -326,27 +333,23 @@ impl Station {
         if let Site::Own(reactor, _) = &mut self.site {
             reactor.stop_accepting();
         }
-        self.leave();
+        self.leave_once_all_is_said();
         match &mut self.site {
             Site::Own(reactor, _) => reactor.close_all(CloseCode::GOING_AWAY, handler),
             Site::Elsewhere(_) => Verdict::Handled,
         }
     }
 
-    /// One that ends tells the others so, but not before the reactors can read all that it has sent: what its successor
-    /// sends to the same connections comes behind that.
-    fn leave(&mut self) {
-        if self.ends_at.is_none() || self.left {
-            return;
-        }
+    /// A successor's answers must not overtake those of this worker: it leaves when all of them are on their way.
+    fn leave_once_all_is_said(&mut self) {
         let Some(among) = &self.among else { return };
-        if self.is_elsewhere() && among.way.with(|remote| remote.has_kept()) {
+        if self.has_left || (self.is_elsewhere() && among.way.with(|remote| remote.has_kept())) {
             return;
         }
-        self.left = true;
         among.exchange.leave(among.seat);
         among.exchange.ring_all();
         among.exchange.manager().ring();
+        self.has_left = true;
     }
 
     /// Does it end already?
@@ -355,8 +358,9 @@ impl Station {
     }
 
     /// Has it ended: is nothing open and nothing kept any more, or its time over?
-    pub fn has_ended(&self) -> bool {
+    pub fn has_ended(&mut self) -> bool {
         let Some(at) = self.ends_at else { return false };
+        self.leave_once_all_is_said();
         let is_empty = match &self.site {
             Site::Own(reactor, _) => reactor.is_empty(),
             Site::Elsewhere(_) => true,

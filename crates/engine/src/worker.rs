@@ -21,9 +21,14 @@ pub(crate) fn run(
     station.open()?;
     loop {
         station.wait(None, dispatch)?;
-        while station.step_with(inbox, dispatch) == Step::Served {}
-        let has_handled_enough = requests_max.is_some_and(|most| dispatch.requests() >= most);
-        if station.is_told_to_end() || has_handled_enough || server.shared.stopping.load(SeqCst) {
+        let has_handled_enough = |dispatch: &Dispatch| requests_max.is_some_and(|most| dispatch.requests() >= most);
+        // Where a successor takes over what was not begun, nothing more is begun then.
+        while !(station.is_elsewhere() && has_handled_enough(dispatch))
+            && station.step_with(inbox, dispatch) == Step::Served
+        {
+            station.flush_if_late();
+        }
+        if station.is_told_to_end() || has_handled_enough(dispatch) || server.shared.stopping.load(SeqCst) {
             station.end(dispatch);
         }
         if station.has_ended() {
