@@ -238,6 +238,8 @@ impl Manager {
                 }
                 Err(error) => {
                     self.exchange.bury(seat);
+                    // Somebody may have looked in between.
+                    self.exchange.ring_all();
                     tracing::error!("worker {worker} cannot be forked: {error}");
                     slot.due = now + PAUSE_MAX;
                 }

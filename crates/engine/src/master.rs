@@ -103,9 +103,9 @@ impl Master {
     /// Starts the reactors. With `tells_connected` workers hear of new connections.
     ///
     /// # Errors
-    /// They cannot be started. The manager is killed then.
+    /// They cannot be started. All other processes have ended then.
     pub fn start(
-        &self,
+        &mut self,
         config: &Config,
         settings: Settings,
         tells_connected: bool,
@@ -115,10 +115,8 @@ impl Master {
             Lanes { workers: config.workers, first_seat: config.reactors, dispatch: config.dispatch, tells_connected };
         let (listener, exchange) = (self.listener.clone(), self.exchange.clone());
         let started = Reactors::start(Parts { config: config.clone(), settings, lanes, listener, table, exchange });
-        if started.is_err()
-            && let Some(manager) = self.manager
-        {
-            let _ = kill(manager, Signal::Kill);
+        if started.is_err() {
+            self.end(&mut None)?;
         }
         started
     }

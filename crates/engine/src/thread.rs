@@ -67,8 +67,8 @@ fn spawn(
         let (ready, server, config) = (ready.clone(), server.clone(), config.clone());
         let (listener, handlers) = (listener.clone(), handlers.clone());
         let spawned = Builder::new().name(name).spawn(move || {
+            let _word = LastWord(server.clone());
             serve(&server, &config, &listener, &handlers, worker, ready);
-            server.shared.exchange.master().ring();
         });
         threads.push(spawned);
     }
@@ -91,6 +91,15 @@ fn spawn(
         return Err(error).attempt("cannot start a worker thread");
     }
     Ok(running)
+}
+
+/// What a worker does last, also if it panics: without it the server ends.
+struct LastWord(Server);
+
+impl Drop for LastWord {
+    fn drop(&mut self) {
+        self.0.shutdown();
+    }
 }
 
 /// A worker thread: says whether it is ready, then serves.
@@ -137,7 +146,7 @@ fn oversee(
         if done == threads.len() || ends_at.is_some_and(|at| at <= Instant::now()) {
             return Ok(());
         }
-        if ends_at.is_none() && (done > 0 || server.shared.stopping.load(SeqCst)) {
+        if ends_at.is_none() && server.shared.stopping.load(SeqCst) {
             listener.shut();
             server.shutdown();
             ends_at = Some(Instant::now() + max_wait + GRACE);
