@@ -199,7 +199,7 @@ impl Station {
                 Served::Stop => Step::Stop,
             },
             Site::Elsewhere(desk) => {
-                let Some(among) = self.among.as_ref().filter(|_| self.ends_at.is_none() && !self.told_to_end) else {
+                let Some(among) = self.among.as_ref().filter(|_| self.ends_at.is_none()) else {
                     return Step::Over;
                 };
                 let way = &among.way;

@@ -21,14 +21,16 @@ pub(crate) fn run(
     station.open()?;
     loop {
         station.wait(None, dispatch)?;
-        let has_handled_enough = |dispatch: &Dispatch| requests_max.is_some_and(|most| dispatch.requests() >= most);
+        let is_to_end = |station: &Station, dispatch: &Dispatch| {
+            station.is_told_to_end() || requests_max.is_some_and(|most| dispatch.requests() >= most)
+        };
         // Where a successor takes over what was not begun, nothing more is begun then.
-        while !(station.is_elsewhere() && has_handled_enough(dispatch))
+        while !(station.is_elsewhere() && is_to_end(station, dispatch))
             && station.step_with(inbox, dispatch) == Step::Served
         {
             station.flush_if_late();
         }
-        if station.is_told_to_end() || has_handled_enough(dispatch) || server.shared.stopping.load(SeqCst) {
+        if is_to_end(station, dispatch) || server.shared.stopping.load(SeqCst) {
             station.end(dispatch);
         }
         if station.has_ended() {

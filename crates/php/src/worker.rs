@@ -130,7 +130,9 @@ impl Worker {
             check(self.station.settle(&mut self.queue))?;
             return Ok(Ok(self.queue.take_closed(fd)));
         }
-        let is_ours = self.station.is_elsewhere() && self.by_fd && (fd.get() % self.workers as u64) as usize == self.id;
+        let is_told_here = self.by_fd && (fd.get() % self.workers as u64) as usize == self.id;
+        // One that ends begins nothing more: the end itself is for its successor, who tells the script.
+        let is_ours = self.station.is_elsewhere() && is_told_here && !self.station.is_ending();
         let closed = status
             .filter(|_| is_ours && self.closed_here.insert(fd))
             .map(|status| Closed { by_server: true, status: if disconnects { Status::Closing } else { status } });
@@ -194,8 +196,8 @@ impl Worker {
     }
 
     fn step(&mut self) -> Step {
-        // Nothing more is begun by one that has had enough.
-        if self.station.is_elsewhere() && self.requests_left == Some(0) {
+        // What is not begun is for a successor.
+        if self.station.is_elsewhere() && self.is_to_end() {
             return Step::Over;
         }
         self.station.step(&mut self.queue)
@@ -215,9 +217,14 @@ impl Worker {
         self.station.flush_if_late();
     }
 
-    /// Ends if it was told to, or has handled as much as it should.
+    /// Was it told to end, or has it handled as much as it should? Of the connections that it has closed, whose end the
+    /// script was told of, it awaits the end first: a successor would tell the script once more.
+    fn is_to_end(&self) -> bool {
+        (self.station.is_told_to_end() || self.requests_left == Some(0)) && self.closed_here.is_empty()
+    }
+
     fn end_if_told(&mut self) -> Verdict {
-        if self.station.is_told_to_end() || self.requests_left == Some(0) {
+        if self.is_to_end() {
             return self.station.end(&mut self.queue);
         }
         Verdict::Handled
