@@ -205,7 +205,7 @@ impl Reactor {
         if !flags.intersects(Flags::IN | Flags::HUP | Flags::ERR) {
             return Verdict::Handled;
         }
-        if let Some(fd) = self.hub.fd(place)
+        if let Some(fd) = self.hub.heard(place)
             && !handler.takes(fd, place)
         {
             self.hub.stall(place, true, &mut self.sockets);

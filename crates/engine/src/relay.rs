@@ -32,6 +32,8 @@ pub(crate) struct Lanes {
 struct Lane {
     /// The seat of whoever gets its events; none while there is nobody. A ring to it is open.
     seat: Option<usize>,
+    /// There has been somebody.
+    is_met: bool,
     /// What waits for somebody.
     waiting: Vec<Kept>,
     /// How many records there were for it, whoever it was.
@@ -97,9 +99,9 @@ impl Relay {
         }
     }
 
-    /// Is there somebody for the events of each worker?
+    /// Has there been somebody for the events of each worker?
     pub(crate) fn is_complete(&self) -> bool {
-        self.lanes.iter().all(|lane| lane.seat.is_some())
+        self.lanes.iter().all(|lane| lane.is_met)
     }
 
     /// Rings the workers that sleep although there is something for them.
@@ -171,6 +173,7 @@ impl Relay {
         match self.writers.resume(next, std::mem::take(&mut lane.waiting)) {
             Ok(()) => {
                 lane.seat = Some(next);
+                lane.is_met = true;
                 let begun = lane.begun;
                 let unbegun = |asked: &&mut Asked| asked.worker == worker && asked.number > begun;
                 self.asked.values_mut().filter(unbegun).for_each(|asked| asked.seat = next);
@@ -461,8 +464,10 @@ mod tests {
     fn nothing_is_lost_on_somebody_who_dies_before_he_is_sent_anything() {
         let mut world = World::new(DispatchMode::Fixed);
         world.exchange.bury(1);
+        assert!(world.relay.is_complete());
         world.ping(fd(2), "a");
         world.relay.follow();
+        assert!(world.relay.is_complete(), "they come and go, and who connects need not wait for all at once");
         world.ping(fd(2), "b");
         world.come(3);
         assert_eq!(begin(&mut world.worker(3), 9), ["a", "b"]);

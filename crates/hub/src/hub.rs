@@ -210,10 +210,11 @@ impl Hub {
         self.settle(wire, handler)
     }
 
-    /// Whose place it is, unless it is stale.
+    /// Whose place it is, if what it sends goes to the handler now.
     #[inline]
-    pub fn fd(&self, place: Place) -> Option<Fd> {
-        self.out.row(place).and_then(|row| self.out.rows[row as usize].fd)
+    pub fn heard(&self, place: Place) -> Option<Fd> {
+        let sending = &self.out.rows[self.out.row(place)? as usize];
+        sending.fd.filter(|_| sending.phase == Phase::Open && !sending.stalled)
     }
 
     /// Is there such a connection?
