@@ -5,9 +5,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 fn main() {
-    for input in ["shim/shim.c", "shim/values.c", "shim/shim.h", "shim/wirewool_arginfo.h"] {
-        println!("cargo:rerun-if-changed={input}");
-    }
+    println!("cargo:rerun-if-changed=shim");
     println!("cargo:rerun-if-env-changed=PHP_CONFIG");
 
     let includes: Vec<PathBuf> =
@@ -16,8 +14,7 @@ fn main() {
 
     let version = env::var("CARGO_PKG_VERSION").expect("cargo sets it");
     cc::Build::new()
-        .file("shim/shim.c")
-        .file("shim/values.c")
+        .files(["shim/module.c", "shim/shim.c", "shim/values.c"])
         .includes(includes)
         .define("SWOOLE_API_VERSION", "\"4.8.13\"")
         .define("WIREWOOL_CRATE_VERSION", format!("\"{version}\"").as_str())

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Turns wirewool.stub.php into shim/wirewool_arginfo.h with PHP's own gen_stub.php.
+# Turns each stubs/NAME.stub.php into NAME_arginfo.h with PHP's own gen_stub.php.
 # Needs php8.2-dev (gen_stub.php of a later release writes headers that 8.2 does not compile) and php-parser.
 set -eu
 cd "$(dirname "$0")"
@@ -10,11 +10,13 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 cp "$build/gen_stub.php" "$work/"
-cp ../wirewool.stub.php "$work/"
+cp ../../../stubs/*.stub.php "$work/"
 # gen_stub.php looks for the parser beside itself, in a folder named after the release that it would download.
 release=$(sed -n 's/.*\$version = "\([0-9.]*\)";.*/\1/p' "$work/gen_stub.php" | head -n 1)
 mkdir -p "$work/PHP-Parser-$release/lib"
 ln -s "$parser" "$work/PHP-Parser-$release/lib/PhpParser"
 
-php "$work/gen_stub.php" "$work/wirewool.stub.php"
-cp "$work/wirewool_arginfo.h" .
+for stub in "$work"/*.stub.php; do
+    php "$work/gen_stub.php" "$stub"
+done
+cp "$work"/*_arginfo.h .

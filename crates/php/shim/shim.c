@@ -1,10 +1,5 @@
-/* What the Zend API offers as macros only, as functions for Rust; object handlers; the module entry. */
+/* What the Zend API offers as macros only, as functions for Rust; object handlers. */
 #include "shim.h"
-
-/* The class tables name the methods, which Rust defines: hidden as well (see shim.h). */
-#pragma GCC visibility push(hidden)
-#include "wirewool_arginfo.h"
-#pragma GCC visibility pop
 
 /* ---- leaving by longjmp ---- */
 
@@ -25,7 +20,7 @@ void ww_bailout(void)
 
 /* ---- objects ---- */
 
-static zend_class_entry *ww_classes[WW_CLASSES];
+zend_class_entry *ww_classes[WW_CLASSES];
 static zend_object_handlers ww_handlers[WW_FAMILIES];
 static zend_object_handlers ww_frame_handlers;
 
@@ -44,7 +39,7 @@ void *ww_state(zend_object *object, int family)
 	return object->handlers == &ww_handlers[family] ? ww_object_of(object)->state : NULL;
 }
 
-static zend_object *ww_create(zend_class_entry *class, ww_family family)
+zend_object *ww_create(zend_class_entry *class, ww_family family)
 {
 	ww_object *object = zend_object_alloc(sizeof(ww_object), class);
 	object->state = ww_state_new(family);
@@ -52,26 +47,6 @@ static zend_object *ww_create(zend_class_entry *class, ww_family family)
 	object->std.handlers = &ww_handlers[family];
 	object_properties_init(&object->std, class);
 	return &object->std;
-}
-
-static zend_object *ww_create_server(zend_class_entry *class)
-{
-	return ww_create(class, WW_SERVER);
-}
-
-static zend_object *ww_create_request(zend_class_entry *class)
-{
-	return ww_create(class, WW_REQUEST);
-}
-
-static zend_object *ww_create_response(zend_class_entry *class)
-{
-	return ww_create(class, WW_RESPONSE);
-}
-
-static zend_object *ww_create_iterator(zend_class_entry *class)
-{
-	return ww_create(class, WW_ITERATOR);
 }
 
 static zend_object *ww_create_frame(zend_class_entry *class)
@@ -202,6 +177,41 @@ void ww_frame_new(zval *to, int class, zend_long fd, zend_long opcode, zend_long
 	ZVAL_LONG(OBJ_PROP_NUM(frame, WW_FRAME_OPCODE), opcode);
 	ZVAL_LONG(OBJ_PROP_NUM(frame, WW_FRAME_FLAGS), flags);
 	ZVAL_BOOL(OBJ_PROP_NUM(frame, WW_FRAME_FINISH), finish);
+}
+
+/* ---- classes ---- */
+
+static void ww_init_handlers(zend_object_handlers *handlers)
+{
+	memcpy(handlers, zend_get_std_object_handlers(), sizeof(*handlers));
+	handlers->clone_obj = NULL;
+	handlers->unset_property = ww_unset_property;
+}
+
+/* Subclasses, native and PHP's own, inherit create_object. */
+zend_class_entry *ww_class_of_family(ww_family family, zend_class_entry *class, zend_object *(*create)(zend_class_entry *))
+{
+	zend_object_handlers *handlers = &ww_handlers[family];
+	ww_init_handlers(handlers);
+	handlers->offset = offsetof(ww_object, std);
+	handlers->free_obj = ww_free;
+	handlers->get_gc = ww_get_gc;
+	class->create_object = create;
+	return class;
+}
+
+void ww_class_of_frames(zend_class_entry *class)
+{
+	ww_init_handlers(&ww_frame_handlers);
+	class->create_object = ww_create_frame;
+}
+
+/* Of which there is one in each server only. */
+void ww_class_of_connections(zend_class_entry *class)
+{
+	ww_handlers[WW_ITERATOR].get_constructor = ww_refuse_new;
+	ww_user_iterator = class->get_iterator;
+	class->get_iterator = ww_walk_connections;
 }
 
 /* ---- callbacks ---- */
@@ -345,137 +355,4 @@ bool ww_process_title(zend_string *title)
 	zval_ptr_dtor(&argument);
 	zval_ptr_dtor(&function);
 	return done;
-}
-
-/* ---- the module ---- */
-
-static void ww_init_handlers(zend_object_handlers *handlers)
-{
-	memcpy(handlers, zend_get_std_object_handlers(), sizeof(*handlers));
-	handlers->clone_obj = NULL;
-	handlers->unset_property = ww_unset_property;
-}
-
-static zend_class_entry *ww_family_class(ww_family family, zend_class_entry *class,
-	zend_object *(*create)(zend_class_entry *))
-{
-	zend_object_handlers *handlers = &ww_handlers[family];
-	ww_init_handlers(handlers);
-	handlers->offset = offsetof(ww_object, std);
-	handlers->free_obj = ww_free;
-	handlers->get_gc = ww_get_gc;
-	class->create_object = create;
-	return class;
-}
-
-/* Aliases share the class: they must be declared when its methods and properties are complete. */
-static void ww_declare_aliases(zend_class_entry *server, zend_class_entry *http_server,
-	zend_class_entry *websocket_server)
-{
-	zend_register_class_alias("swoole_server", server);
-	zend_register_class_alias("swoole_http_server", http_server);
-	zend_register_class_alias("swoole_websocket_server", websocket_server);
-	zend_register_class_alias("swoole_websocket_frame", ww_classes[WW_CLASS_FRAME]);
-	zend_register_class_alias("swoole_websocket_closeframe", ww_classes[WW_CLASS_CLOSE_FRAME]);
-	zend_register_class_alias("swoole_http_request", ww_classes[WW_CLASS_REQUEST]);
-	zend_register_class_alias("swoole_http_response", ww_classes[WW_CLASS_RESPONSE]);
-	zend_register_class_alias("swoole_connection_iterator", ww_classes[WW_CLASS_ITERATOR]);
-	zend_register_class_alias("swoole_exception", ww_classes[WW_CLASS_EXCEPTION]);
-}
-
-static void ww_declare_classes(void)
-{
-	ww_classes[WW_CLASS_EXCEPTION] = register_class_Swoole_Exception(zend_ce_exception);
-	zend_register_class_alias("swoole_error", register_class_Swoole_Error(zend_ce_error));
-
-	/* Subclasses, native and PHP's own, inherit create_object. */
-	zend_class_entry *server = ww_family_class(WW_SERVER, register_class_Swoole_Server(), ww_create_server);
-	zend_class_entry *http_server = register_class_Swoole_Http_Server(server);
-	zend_class_entry *websocket_server = register_class_Swoole_WebSocket_Server(http_server);
-	ww_classes[WW_CLASS_HTTP_SERVER] = http_server;
-	ww_classes[WW_CLASS_WEBSOCKET_SERVER] = websocket_server;
-
-	ww_classes[WW_CLASS_REQUEST] = ww_family_class(WW_REQUEST, register_class_Swoole_Http_Request(), ww_create_request);
-	ww_classes[WW_CLASS_RESPONSE] =
-		ww_family_class(WW_RESPONSE, register_class_Swoole_Http_Response(), ww_create_response);
-	ww_classes[WW_CLASS_ITERATOR] = ww_family_class(WW_ITERATOR,
-		register_class_Swoole_Connection_Iterator(zend_ce_iterator, zend_ce_arrayaccess, zend_ce_countable),
-		ww_create_iterator);
-	ww_handlers[WW_ITERATOR].get_constructor = ww_refuse_new;
-	ww_user_iterator = ww_classes[WW_CLASS_ITERATOR]->get_iterator;
-	ww_classes[WW_CLASS_ITERATOR]->get_iterator = ww_walk_connections;
-
-	ww_init_handlers(&ww_frame_handlers);
-	zend_class_entry *frame = register_class_Swoole_WebSocket_Frame(zend_ce_stringable);
-	frame->create_object = ww_create_frame;
-	ww_classes[WW_CLASS_FRAME] = frame;
-	ww_classes[WW_CLASS_CLOSE_FRAME] = register_class_Swoole_WebSocket_CloseFrame(frame);
-
-	ww_declare_aliases(server, http_server, websocket_server);
-}
-
-#define WW_CONSTANT(name) { #name, sizeof(#name) - 1, name }
-
-/* Without ext-pcntl scripts would lack the names of the signals they send to a server. */
-static void ww_declare_signals(int module_number)
-{
-	static const struct { const char *name; size_t length; zend_long value; } constants[] = {
-		WW_CONSTANT(SIGHUP), WW_CONSTANT(SIGINT), WW_CONSTANT(SIGQUIT), WW_CONSTANT(SIGILL), WW_CONSTANT(SIGTRAP),
-		WW_CONSTANT(SIGABRT), WW_CONSTANT(SIGBUS), WW_CONSTANT(SIGFPE), WW_CONSTANT(SIGKILL), WW_CONSTANT(SIGUSR1),
-		WW_CONSTANT(SIGSEGV), WW_CONSTANT(SIGUSR2), WW_CONSTANT(SIGPIPE), WW_CONSTANT(SIGALRM), WW_CONSTANT(SIGTERM),
-		WW_CONSTANT(SIGCHLD), WW_CONSTANT(SIGCONT), WW_CONSTANT(SIGSTOP), WW_CONSTANT(SIGTSTP), WW_CONSTANT(SIGTTIN),
-		WW_CONSTANT(SIGTTOU), WW_CONSTANT(SIGURG), WW_CONSTANT(SIGXCPU), WW_CONSTANT(SIGXFSZ), WW_CONSTANT(SIGVTALRM),
-		WW_CONSTANT(SIGPROF), WW_CONSTANT(SIGWINCH), WW_CONSTANT(SIGIO), WW_CONSTANT(SIGSYS),
-		{ "SIG_IGN", sizeof("SIG_IGN") - 1, 1 },
-		WW_CONSTANT(PRIO_PROCESS), WW_CONSTANT(PRIO_PGRP), WW_CONSTANT(PRIO_USER),
-	};
-	if (zend_hash_str_exists(&module_registry, ZEND_STRL("pcntl"))) {
-		return;
-	}
-	for (size_t i = 0; i < sizeof(constants) / sizeof(*constants); i++) {
-		zend_register_long_constant(constants[i].name, constants[i].length, constants[i].value, CONST_PERSISTENT,
-			module_number);
-	}
-}
-
-static PHP_MINIT_FUNCTION(swoole)
-{
-	register_wirewool_symbols(module_number);
-	ww_declare_signals(module_number);
-	ww_declare_classes();
-	return SUCCESS;
-}
-
-static PHP_RSHUTDOWN_FUNCTION(swoole)
-{
-	ww_request_ended();
-	return SUCCESS;
-}
-
-static PHP_MINFO_FUNCTION(swoole)
-{
-	php_info_print_table_start();
-	php_info_print_table_row(2, "Swoole API", SWOOLE_API_VERSION);
-	php_info_print_table_row(2, "Implemented by", "Wirewool");
-	php_info_print_table_row(2, "Wirewool", WIREWOOL_CRATE_VERSION);
-	php_info_print_table_end();
-}
-
-static const zend_module_dep ww_dependencies[] = {
-	ZEND_MOD_REQUIRED("standard")
-	ZEND_MOD_CONFLICTS("openswoole")
-	ZEND_MOD_OPTIONAL("pcntl")
-	ZEND_MOD_END
-};
-
-static zend_module_entry ww_module_entry = {
-	STANDARD_MODULE_HEADER_EX, NULL, ww_dependencies,
-	"swoole", ext_functions,
-	PHP_MINIT(swoole), NULL, NULL, PHP_RSHUTDOWN(swoole), PHP_MINFO(swoole),
-	SWOOLE_API_VERSION, STANDARD_MODULE_PROPERTIES
-};
-
-zend_module_entry *ww_module(void)
-{
-	return &ww_module_entry;
 }

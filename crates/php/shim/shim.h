@@ -92,6 +92,12 @@ extern zval *ww_array_next(zend_array *array, uint32_t *position, zend_string **
 extern bool ww_array_parse(zval *array, const char *bytes, size_t length);                /* (bails) */
 extern bool ww_array_register(zval *array, const char *name, const char *value, size_t length);  /* (bails) */
 
+extern zend_class_entry *ww_classes[WW_CLASSES];
+extern zend_object *ww_create(zend_class_entry *class, ww_family family);                 /* (bails) */
+extern zend_class_entry *ww_class_of_family(ww_family family, zend_class_entry *class,
+	zend_object *(*create)(zend_class_entry *));
+extern void ww_class_of_frames(zend_class_entry *class);
+extern void ww_class_of_connections(zend_class_entry *class);
 extern void *ww_state(zend_object *object, int family);
 extern void ww_object_new(zval *to, int class);                                           /* (bails) */
 extern bool ww_instance_of(const zend_object *object, int class);

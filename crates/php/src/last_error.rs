@@ -71,7 +71,7 @@ pub(crate) fn resolver_text(code: i64) -> String {
     text.to_string_lossy().into_owned()
 }
 
-/// Sorted by code. The names are in `wirewool.stub.php`.
+/// Sorted by code. The names are in `stubs/constants.stub.php`.
 const TEXTS: &[(i64, &str)] = &[
     (501, "malloc fail"),
     (502, "system call fail"),

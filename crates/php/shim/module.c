@@ -1,0 +1,128 @@
+/* The module entry: what is declared when PHP loads the extension. */
+#include "shim.h"
+
+/* The class tables name the methods, which Rust defines: hidden as well (see shim.h). */
+#pragma GCC visibility push(hidden)
+#include "constants_arginfo.h"
+#include "functions_arginfo.h"
+#include "server_arginfo.h"
+#pragma GCC visibility pop
+
+#define WW_CREATE(name, family) \
+	static zend_object *name(zend_class_entry *class) \
+	{ \
+		return ww_create(class, family); \
+	}
+
+WW_CREATE(ww_create_server, WW_SERVER)
+WW_CREATE(ww_create_request, WW_REQUEST)
+WW_CREATE(ww_create_response, WW_RESPONSE)
+WW_CREATE(ww_create_iterator, WW_ITERATOR)
+
+/* Aliases share the class: they must be declared when its methods and properties are complete. */
+static void ww_declare_aliases(zend_class_entry *server, zend_class_entry *http_server,
+	zend_class_entry *websocket_server)
+{
+	zend_register_class_alias("swoole_server", server);
+	zend_register_class_alias("swoole_http_server", http_server);
+	zend_register_class_alias("swoole_websocket_server", websocket_server);
+	zend_register_class_alias("swoole_websocket_frame", ww_classes[WW_CLASS_FRAME]);
+	zend_register_class_alias("swoole_websocket_closeframe", ww_classes[WW_CLASS_CLOSE_FRAME]);
+	zend_register_class_alias("swoole_http_request", ww_classes[WW_CLASS_REQUEST]);
+	zend_register_class_alias("swoole_http_response", ww_classes[WW_CLASS_RESPONSE]);
+	zend_register_class_alias("swoole_connection_iterator", ww_classes[WW_CLASS_ITERATOR]);
+	zend_register_class_alias("swoole_exception", ww_classes[WW_CLASS_EXCEPTION]);
+}
+
+static void ww_declare_classes(void)
+{
+	ww_classes[WW_CLASS_EXCEPTION] = register_class_Swoole_Exception(zend_ce_exception);
+	zend_register_class_alias("swoole_error", register_class_Swoole_Error(zend_ce_error));
+
+	zend_class_entry *server = ww_class_of_family(WW_SERVER, register_class_Swoole_Server(), ww_create_server);
+	zend_class_entry *http_server = register_class_Swoole_Http_Server(server);
+	zend_class_entry *websocket_server = register_class_Swoole_WebSocket_Server(http_server);
+	ww_classes[WW_CLASS_HTTP_SERVER] = http_server;
+	ww_classes[WW_CLASS_WEBSOCKET_SERVER] = websocket_server;
+
+	ww_classes[WW_CLASS_REQUEST] = ww_class_of_family(WW_REQUEST, register_class_Swoole_Http_Request(), ww_create_request);
+	ww_classes[WW_CLASS_RESPONSE] =
+		ww_class_of_family(WW_RESPONSE, register_class_Swoole_Http_Response(), ww_create_response);
+	ww_classes[WW_CLASS_ITERATOR] = ww_class_of_family(WW_ITERATOR,
+		register_class_Swoole_Connection_Iterator(zend_ce_iterator, zend_ce_arrayaccess, zend_ce_countable),
+		ww_create_iterator);
+	ww_class_of_connections(ww_classes[WW_CLASS_ITERATOR]);
+
+	zend_class_entry *frame = register_class_Swoole_WebSocket_Frame(zend_ce_stringable);
+	ww_class_of_frames(frame);
+	ww_classes[WW_CLASS_FRAME] = frame;
+	ww_classes[WW_CLASS_CLOSE_FRAME] = register_class_Swoole_WebSocket_CloseFrame(frame);
+
+	ww_declare_aliases(server, http_server, websocket_server);
+}
+
+#define WW_CONSTANT(name) { #name, sizeof(#name) - 1, name }
+
+/* Without ext-pcntl scripts would lack the names of the signals they send to a server. */
+static void ww_declare_signals(int module_number)
+{
+	static const struct { const char *name; size_t length; zend_long value; } constants[] = {
+		WW_CONSTANT(SIGHUP), WW_CONSTANT(SIGINT), WW_CONSTANT(SIGQUIT), WW_CONSTANT(SIGILL), WW_CONSTANT(SIGTRAP),
+		WW_CONSTANT(SIGABRT), WW_CONSTANT(SIGBUS), WW_CONSTANT(SIGFPE), WW_CONSTANT(SIGKILL), WW_CONSTANT(SIGUSR1),
+		WW_CONSTANT(SIGSEGV), WW_CONSTANT(SIGUSR2), WW_CONSTANT(SIGPIPE), WW_CONSTANT(SIGALRM), WW_CONSTANT(SIGTERM),
+		WW_CONSTANT(SIGCHLD), WW_CONSTANT(SIGCONT), WW_CONSTANT(SIGSTOP), WW_CONSTANT(SIGTSTP), WW_CONSTANT(SIGTTIN),
+		WW_CONSTANT(SIGTTOU), WW_CONSTANT(SIGURG), WW_CONSTANT(SIGXCPU), WW_CONSTANT(SIGXFSZ), WW_CONSTANT(SIGVTALRM),
+		WW_CONSTANT(SIGPROF), WW_CONSTANT(SIGWINCH), WW_CONSTANT(SIGIO), WW_CONSTANT(SIGSYS),
+		{ "SIG_IGN", sizeof("SIG_IGN") - 1, 1 },
+		WW_CONSTANT(PRIO_PROCESS), WW_CONSTANT(PRIO_PGRP), WW_CONSTANT(PRIO_USER),
+	};
+	if (zend_hash_str_exists(&module_registry, ZEND_STRL("pcntl"))) {
+		return;
+	}
+	for (size_t i = 0; i < sizeof(constants) / sizeof(*constants); i++) {
+		zend_register_long_constant(constants[i].name, constants[i].length, constants[i].value, CONST_PERSISTENT,
+			module_number);
+	}
+}
+
+static PHP_MINIT_FUNCTION(swoole)
+{
+	register_constants_symbols(module_number);
+	ww_declare_signals(module_number);
+	ww_declare_classes();
+	return SUCCESS;
+}
+
+static PHP_RSHUTDOWN_FUNCTION(swoole)
+{
+	ww_request_ended();
+	return SUCCESS;
+}
+
+static PHP_MINFO_FUNCTION(swoole)
+{
+	php_info_print_table_start();
+	php_info_print_table_row(2, "Swoole API", SWOOLE_API_VERSION);
+	php_info_print_table_row(2, "Implemented by", "Wirewool");
+	php_info_print_table_row(2, "Wirewool", WIREWOOL_CRATE_VERSION);
+	php_info_print_table_end();
+}
+
+static const zend_module_dep ww_dependencies[] = {
+	ZEND_MOD_REQUIRED("standard")
+	ZEND_MOD_CONFLICTS("openswoole")
+	ZEND_MOD_OPTIONAL("pcntl")
+	ZEND_MOD_END
+};
+
+static zend_module_entry ww_module_entry = {
+	STANDARD_MODULE_HEADER_EX, NULL, ww_dependencies,
+	"swoole", ext_functions,
+	PHP_MINIT(swoole), NULL, NULL, PHP_RSHUTDOWN(swoole), PHP_MINFO(swoole),
+	SWOOLE_API_VERSION, STANDARD_MODULE_PROPERTIES
+};
+
+zend_module_entry *ww_module(void)
+{
+	return &ww_module_entry;
+}
