@@ -168,6 +168,15 @@ namespace Swoole {
 
         /** @return bool */
         public function defer(callable $callback) {}
+
+        /** @return int|false */
+        public function tick(int $ms, callable $callback, mixed ...$params) {}
+
+        /** @return int|false */
+        public function after(int $ms, callable $callback, mixed ...$params) {}
+
+        /** @return bool */
+        public function clearTimer(int $timer_id) {}
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::config::Config;
 use crate::dispatch::{self, Dispatch, Handlers};
 use crate::listener::Listener;
-use crate::manager::{Happened, Manager, Plan, Seat};
+use crate::manager::{Besides, Happened, Manager, Plan, Seat};
 use crate::reactor::Reactor;
 use crate::server::{Attempt, Server, StartError};
 use crate::station::{Among, Station, Way};
@@ -51,7 +51,7 @@ pub(crate) fn refuse_threads() -> Result<(), StartError> {
 /// Keeps the workers running, until the server has ended. Does not return in a worker.
 pub(crate) fn manage(mut manager: Manager, serve: &dyn Fn(Seat) -> io::Result<()>) -> io::Result<()> {
     loop {
-        match manager.wait()? {
+        match manager.wait(&Besides::default())? {
             Happened::Forked(seat) => {
                 let worker = seat.worker;
                 let served = serve(seat);
@@ -65,7 +65,7 @@ pub(crate) fn manage(mut manager: Manager, serve: &dyn Fn(Seat) -> io::Result<()
             Happened::ReloadBegins => tracing::info!("all workers are replaced"),
             Happened::ReloadEnded => tracing::info!("all workers have been replaced"),
             // The manager has logged it.
-            Happened::Started | Happened::Ending | Happened::Failed { .. } => {}
+            Happened::Started | Happened::Ending | Happened::Failed { .. } | Happened::Nothing => {}
         }
     }
 }

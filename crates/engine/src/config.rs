@@ -88,6 +88,16 @@ pub struct Config {
     pub ping_events: bool,
     /// Pongs go to the handler.
     pub pong_events: bool,
+    /// In PHP, whether callbacks for one connection never overlap.
+    pub serial: bool,
+    /// In PHP, whether callbacks run in coroutines.
+    pub coroutines: bool,
+    /// In PHP, how many coroutines a worker may have.
+    pub coroutines_max: usize,
+    /// In PHP, whether a push that finds no room waits for it; otherwise as `coroutines`.
+    pub send_yield: Option<bool>,
+    /// In PHP, how long it waits at most.
+    pub send_timeout: Option<Duration>,
     /// Close frames go to the handler.
     pub close_events: bool,
     /// Where the log goes; nowhere in particular by default.
@@ -147,6 +157,11 @@ impl Default for Config {
             compression: None,
             ping_events: false,
             pong_events: false,
+            serial: false,
+            coroutines: true,
+            coroutines_max: 100_000,
+            send_yield: None,
+            send_timeout: None,
             close_events: false,
             log_file: None,
             log_level: 2,

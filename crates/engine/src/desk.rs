@@ -18,6 +18,7 @@ const PASS_TIME_MAX: Duration = Duration::from_millis(10);
 
 const DOORBELL: u64 = 0;
 const SIGNALS: u64 = 1;
+const WATCHED: u64 = 2;
 
 /// What a wait was ended by.
 #[derive(Debug, Clone, Copy, Default)]
@@ -54,6 +55,14 @@ impl Desk {
         Ok(Desk { readers, exchange, seat, poller, ready: Vec::new(), turn: 0, began, version: 0 })
     }
 
+    /// Waits end when `descriptor` is readable as well: its owner looks after it.
+    ///
+    /// # Errors
+    /// Those of epoll.
+    pub(crate) fn watch(&self, descriptor: impl AsFd) -> io::Result<()> {
+        self.poller.add(descriptor, WATCHED, Flags::IN)
+    }
+
     /// Waits for the doorbell or a signal, at most `limit`; one that `reads` does not if there is something to read.
     ///
     /// # Errors
@@ -67,6 +76,7 @@ impl Desk {
         for index in 0..self.ready.len() {
             match self.ready[index].data.u64() {
                 SIGNALS => woken.signalled = true,
+                WATCHED => {}
                 _ => woken.rang = true,
             }
         }

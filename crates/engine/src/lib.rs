@@ -32,7 +32,7 @@ pub mod listener;
 pub mod manager;
 pub mod master;
 pub mod options;
-mod poller;
+pub mod poller;
 mod process;
 mod promises;
 pub mod quota;

@@ -1,11 +1,13 @@
 //! Forks the workers, and forks others in the place of those that leave or die.
 
 use crate::listener::Listener;
+use crate::poller::Poller;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::Pid;
 use std::collections::VecDeque;
 use std::io;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use wirewool_ipc::exchange::{Exchange, Standing, Wish};
@@ -40,8 +42,25 @@ pub struct Seat {
     pub signals: Signals,
 }
 
+/// What the caller of a manager or master waits for besides.
+#[derive(Debug, Clone, Default)]
+pub struct Besides {
+    /// So long at most.
+    pub limit: Option<Duration>,
+    /// Something else that may be ready.
+    pub poller: Option<Rc<Poller>>,
+}
+
+impl Besides {
+    pub(crate) fn is_nothing(&self) -> bool {
+        self.limit.is_none() && self.poller.is_none()
+    }
+}
+
 /// What happened, in the order in which the manager saw it.
 pub enum Happened {
+    /// Nothing, as far as the manager knows: its caller may have something to do.
+    Nothing,
     /// This is a new worker process: a fork returns twice.
     Forked(Seat),
     /// All workers have been forked for the first time.
@@ -160,11 +179,12 @@ impl Manager {
         })
     }
 
-    /// Keeps the workers running until something happens that its caller is to know, in each worker as well.
+    /// Keeps the workers running until something happens that its caller is to know, in each worker as well, or may be
+    /// what it waits for besides.
     ///
     /// # Errors
     /// The first workers cannot be forked, or waiting fails.
-    pub fn wait(&mut self) -> io::Result<Happened> {
+    pub fn wait(&mut self, besides: &Besides) -> io::Result<Happened> {
         loop {
             if let Some(news) = self.news.pop_front() {
                 return Ok(news);
@@ -187,11 +207,14 @@ impl Manager {
                 self.ended = true;
                 return Ok(Happened::Ended);
             }
-            self.sleep()?;
+            self.sleep(besides)?;
             self.hear();
             self.see_leaving();
             self.reap();
             self.kill_late();
+            if !besides.is_nothing() && self.news.is_empty() {
+                return Ok(Happened::Nothing);
+            }
         }
     }
 
@@ -260,13 +283,15 @@ impl Manager {
     }
 
     /// Waits for a signal, for the doorbell, or until something is due.
-    fn sleep(&self) -> io::Result<()> {
+    fn sleep(&self, besides: &Besides) -> io::Result<()> {
         let due = self.slots.iter().filter(|slot| slot.current.is_none() && !self.ending).map(|slot| slot.due);
         let kills = self.children().filter_map(|child| child.kill_at);
         let timeout = due.chain(kills).min().map(|at| at.saturating_duration_since(Instant::now()));
+        let timeout = [timeout, besides.limit].into_iter().flatten().min();
         let timeout = timeout.and_then(|time| Timespec::try_from(time).ok());
         let mut waiting = vec![PollFd::new(self.exchange.manager(), PollFlags::IN)];
         waiting.extend(self.signals.iter().map(|signals| PollFd::new(signals, PollFlags::IN)));
+        waiting.extend(besides.poller.iter().map(|poller| PollFd::new(&**poller, PollFlags::IN)));
         match poll(&mut waiting, timeout.as_ref()) {
             Ok(_) | Err(Errno::INTR) => Ok(()),
             Err(error) => Err(error.into()),

@@ -2,7 +2,7 @@
 
 use crate::config::Config;
 use crate::listener::Listener;
-use crate::manager::{Manager, Plan};
+use crate::manager::{Besides, Manager, Plan};
 use crate::reactors::{Parts, Reactors};
 use crate::relay::Lanes;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -34,6 +34,8 @@ pub enum Side {
 /// What happened to a master.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum News {
+    /// Nothing, as far as the master knows: its caller may have something to do.
+    Nothing,
     /// The server is told to end.
     Ending,
     /// Everything has ended. With the manager's death as the reason, `false`.
@@ -125,12 +127,12 @@ impl Master {
     ///
     /// # Errors
     /// Those of poll.
-    pub fn next(&mut self, reactors: &mut Option<Reactors>) -> io::Result<News> {
+    pub fn next(&mut self, reactors: &mut Option<Reactors>, besides: &Besides) -> io::Result<News> {
         loop {
             if self.ending {
                 return self.end(reactors);
             }
-            self.wait(None)?;
+            self.wait(None, besides)?;
             self.exchange.master().clear();
             for signal in self.signals.take().collect::<Vec<_>>() {
                 match signal {
@@ -154,6 +156,9 @@ impl Master {
             if self.ending {
                 return Ok(News::Ending);
             }
+            if !besides.is_nothing() {
+                return Ok(News::Nothing);
+            }
         }
     }
 
@@ -166,7 +171,7 @@ impl Master {
             self.kill_at = Some(Instant::now() + self.max_wait + GRACE);
         }
         while self.manager.is_some() {
-            self.wait(self.kill_at)?;
+            self.wait(self.kill_at, &Besides::default())?;
             self.exchange.master().clear();
             // Nothing more is wanted: it ends already.
             self.signals.take().for_each(drop);
@@ -226,11 +231,13 @@ impl Master {
         }
     }
 
-    fn wait(&self, until: Option<Instant>) -> io::Result<()> {
+    fn wait(&self, until: Option<Instant>, besides: &Besides) -> io::Result<()> {
         let timeout = until.map(|at| at.saturating_duration_since(Instant::now()));
+        let timeout = [timeout, besides.limit].into_iter().flatten().min();
         let timeout = timeout.and_then(|time| Timespec::try_from(time).ok());
         let doorbell = self.exchange.master();
-        let mut waiting = [PollFd::new(&self.signals, PollFlags::IN), PollFd::new(doorbell, PollFlags::IN)];
+        let mut waiting = vec![PollFd::new(&self.signals, PollFlags::IN), PollFd::new(doorbell, PollFlags::IN)];
+        waiting.extend(besides.poller.iter().map(|poller| PollFd::new(&**poller, PollFlags::IN)));
         match poll(&mut waiting, timeout.as_ref()) {
             Ok(_) | Err(Errno::INTR) => Ok(()),
             Err(error) => Err(error.into()),

@@ -5,7 +5,7 @@
 use rustix::buffer::spare_capacity;
 use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
-use rustix::fd::{AsFd, OwnedFd};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 use std::io;
 use std::time::Duration;
@@ -14,36 +14,55 @@ use std::time::Duration;
 const READY_MAX: usize = 1024;
 
 /// What is ready, and what for.
-pub(crate) type Ready = Event;
+pub type Ready = Event;
 
 /// What to wait for.
-pub(crate) type Flags = EventFlags;
+pub type Flags = EventFlags;
 
 /// Waits for many descriptors at once.
 #[derive(Debug)]
-pub(crate) struct Poller {
+pub struct Poller {
     epoll: OwnedFd,
 }
 
 impl Poller {
-    pub(crate) fn new() -> io::Result<Poller> {
+    /// One that waits for nothing yet.
+    ///
+    /// # Errors
+    /// Those of epoll.
+    pub fn new() -> io::Result<Poller> {
         Ok(Poller { epoll: epoll::create(CreateFlags::CLOEXEC)? })
     }
 
-    pub(crate) fn add(&self, fd: impl AsFd, token: u64, flags: Flags) -> io::Result<()> {
+    /// Waits for `flags` of `fd` from now on, under `token`.
+    ///
+    /// # Errors
+    /// Those of epoll.
+    pub fn add(&self, fd: impl AsFd, token: u64, flags: Flags) -> io::Result<()> {
         Ok(epoll::add(&self.epoll, fd, EventData::new_u64(token), flags)?)
     }
 
-    pub(crate) fn modify(&self, fd: impl AsFd, token: u64, flags: Flags) -> io::Result<()> {
+    /// Waits for other flags of `fd`.
+    ///
+    /// # Errors
+    /// Those of epoll.
+    pub fn modify(&self, fd: impl AsFd, token: u64, flags: Flags) -> io::Result<()> {
         Ok(epoll::modify(&self.epoll, fd, EventData::new_u64(token), flags)?)
     }
 
-    pub(crate) fn remove(&self, fd: impl AsFd) -> io::Result<()> {
+    /// Waits for `fd` no more.
+    ///
+    /// # Errors
+    /// Those of epoll.
+    pub fn remove(&self, fd: impl AsFd) -> io::Result<()> {
         Ok(epoll::delete(&self.epoll, fd)?)
     }
 
     /// Waits until something is ready, a signal comes, or the time is over; without a time, for ever.
-    pub(crate) fn wait(&self, ready: &mut Vec<Ready>, timeout: Option<Duration>) -> io::Result<()> {
+    ///
+    /// # Errors
+    /// Those of epoll.
+    pub fn wait(&self, ready: &mut Vec<Ready>, timeout: Option<Duration>) -> io::Result<()> {
         ready.clear();
         ready.reserve(READY_MAX);
         let timeout = timeout.and_then(|time| Timespec::try_from(time).ok());
@@ -51,5 +70,12 @@ impl Poller {
             Ok(_) | Err(Errno::INTR) => Ok(()),
             Err(error) => Err(error.into()),
         }
+    }
+}
+
+/// Itself readable when something is ready: one poller may wait for another.
+impl AsFd for Poller {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.epoll.as_fd()
     }
 }

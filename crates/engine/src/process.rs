@@ -4,7 +4,7 @@ use crate::base::{join, manage, refuse_threads};
 use crate::config::Config;
 use crate::dispatch::{Dispatch, Handlers};
 use crate::listener::Listener;
-use crate::manager::{Plan, Seat};
+use crate::manager::{Besides, Plan, Seat};
 use crate::master::{Master, News, Side};
 use crate::server::{Attempt, Server, StartError};
 use crate::station::Station;
@@ -47,8 +47,8 @@ pub(crate) fn start(
     let settings = config.settings(Protocol::WebSocket, handlers.request.is_some(), false);
     let mut reactors = Some(master.start(config, settings, false, table).attempt("cannot start the reactors")?);
     loop {
-        match master.next(&mut reactors).attempt("cannot wait")? {
-            News::Ending => {}
+        match master.next(&mut reactors, &Besides::default()).attempt("cannot wait")? {
+            News::Ending | News::Nothing => {}
             News::Ended(true) => return Ok(()),
             News::Ended(false) => return Err(StartError::Failed),
         }

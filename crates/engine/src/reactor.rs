@@ -46,6 +46,7 @@ const ACCEPTS_PER_TURN: usize = 16;
 const LISTENER: u64 = u64::MAX;
 const DOORBELL: u64 = u64::MAX - 1;
 const SIGNALS: u64 = u64::MAX - 2;
+const WATCHED: u64 = u64::MAX - 3;
 
 /// What one call of [`Reactor::serve`] did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -125,6 +126,14 @@ impl Reactor {
         self.sockets.poller.add(signals, SIGNALS, Flags::IN)
     }
 
+    /// Waits end when `descriptor` is readable as well: its owner looks after it.
+    ///
+    /// # Errors
+    /// Those of epoll.
+    pub fn watch(&mut self, descriptor: impl AsFd) -> io::Result<()> {
+        self.sockets.poller.add(descriptor, WATCHED, Flags::IN)
+    }
+
     /// Waits until something is ready or a deadline comes, at most `limit`.
     ///
     /// # Errors
@@ -156,6 +165,7 @@ impl Reactor {
         let (token, flags) = (ready.data.u64(), ready.flags);
         let verdict = match token {
             SIGNALS => return Served::Signalled,
+            WATCHED => return Served::Connection,
             LISTENER => self.accept(handler),
             DOORBELL => {
                 self.exchange.doorbell(self.seat).clear();

@@ -6,6 +6,7 @@ use crate::link::Inbox;
 use crate::quota::Quota;
 use crate::reactor::{Reactor, Served};
 use crate::remote::{Limits, Remote};
+use rustix::fd::AsFd;
 use std::io;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -140,6 +141,17 @@ impl Station {
         match &mut self.site {
             Site::Own(reactor, _) => reactor.start_accepting(),
             Site::Elsewhere(_) => Ok(()),
+        }
+    }
+
+    /// Waits end when `descriptor` is readable as well: its owner looks after it.
+    ///
+    /// # Errors
+    /// Those of epoll.
+    pub fn watch(&mut self, descriptor: impl AsFd) -> io::Result<()> {
+        match &mut self.site {
+            Site::Own(reactor, _) => reactor.watch(descriptor),
+            Site::Elsewhere(desk) => desk.watch(descriptor),
         }
     }
 

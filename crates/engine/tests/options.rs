@@ -22,7 +22,7 @@ fn the_page_is_the_table() {
     let rest = |page: &str| page.chars().skip(same).take(SHOWN_CHARS).collect::<String>();
     assert!(
         found == wanted,
-        "docs/options.md:{line}: not what crates/engine/src/options.rs says\n  found:  {:?}\n  wanted: {:?}\n\
+        "docs/options.md:{line}: not what crates/engine/src/options/rows.rs says\n  found:  {:?}\n  wanted: {:?}\n\
          write the page anew: UPDATE=1 cargo test -p wirewool-engine --test options",
         rest(&found),
         rest(&wanted),

@@ -1,11 +1,14 @@
 /* The module entry: what is declared when PHP loads the extension. */
 #include "shim.h"
+#include "ext/spl/spl_array.h"
 
 /* The class tables name the methods, which Rust defines: hidden as well (see shim.h). */
 #pragma GCC visibility push(hidden)
 #include "constants_arginfo.h"
+#include "coroutine_arginfo.h"
 #include "functions_arginfo.h"
 #include "server_arginfo.h"
+#include "timer_arginfo.h"
 #pragma GCC visibility pop
 
 #define WW_CREATE(name, family) \
@@ -32,12 +35,32 @@ static void ww_declare_aliases(zend_class_entry *server, zend_class_entry *http_
 	zend_register_class_alias("swoole_http_response", ww_classes[WW_CLASS_RESPONSE]);
 	zend_register_class_alias("swoole_connection_iterator", ww_classes[WW_CLASS_ITERATOR]);
 	zend_register_class_alias("swoole_exception", ww_classes[WW_CLASS_EXCEPTION]);
+	zend_register_class_alias("swoole_error", ww_classes[WW_CLASS_ERROR]);
+	zend_register_class_alias("swoole_exitexception", ww_exit_exception);
+}
+
+static void ww_declare_coroutines(void)
+{
+	zend_class_entry *coroutine = register_class_Swoole_Coroutine();
+	ww_classes[WW_CLASS_COROUTINE_CONTEXT] = register_class_Swoole_Coroutine_Context(spl_ce_ArrayObject);
+	ww_classes[WW_CLASS_COROUTINE_ITERATOR] = register_class_Swoole_Coroutine_Iterator(spl_ce_ArrayIterator);
+	zend_register_class_alias("Co", coroutine);
+	zend_register_class_alias("Co\\System", register_class_Swoole_Coroutine_System());
+	zend_register_class_alias("swoole_coroutine", coroutine);
+	zend_register_class_alias("Co\\Context", ww_classes[WW_CLASS_COROUTINE_CONTEXT]);
+	zend_register_class_alias("Co\\Iterator", ww_classes[WW_CLASS_COROUTINE_ITERATOR]);
+
+	zend_register_class_alias("swoole_timer", register_class_Swoole_Timer());
+	ww_classes[WW_CLASS_TIMER_ITERATOR] = register_class_Swoole_Timer_Iterator(spl_ce_ArrayIterator);
+	zend_register_class_alias("swoole_timer_iterator", ww_classes[WW_CLASS_TIMER_ITERATOR]);
+	zend_register_class_alias("swoole_event", register_class_Swoole_Event());
 }
 
 static void ww_declare_classes(void)
 {
 	ww_classes[WW_CLASS_EXCEPTION] = register_class_Swoole_Exception(zend_ce_exception);
-	zend_register_class_alias("swoole_error", register_class_Swoole_Error(zend_ce_error));
+	ww_classes[WW_CLASS_ERROR] = register_class_Swoole_Error(zend_ce_error);
+	ww_exit_exception = register_class_Swoole_ExitException(ww_classes[WW_CLASS_EXCEPTION]);
 
 	zend_class_entry *server = ww_class_of_family(WW_SERVER, register_class_Swoole_Server(), ww_create_server);
 	zend_class_entry *http_server = register_class_Swoole_Http_Server(server);
@@ -58,6 +81,7 @@ static void ww_declare_classes(void)
 	ww_classes[WW_CLASS_FRAME] = frame;
 	ww_classes[WW_CLASS_CLOSE_FRAME] = register_class_Swoole_WebSocket_CloseFrame(frame);
 
+	ww_declare_coroutines();
 	ww_declare_aliases(server, http_server, websocket_server);
 }
 
@@ -90,6 +114,14 @@ static PHP_MINIT_FUNCTION(swoole)
 	register_constants_symbols(module_number);
 	ww_declare_signals(module_number);
 	ww_declare_classes();
+	ww_contexts_begin();
+	ww_exit_begin();
+	return SUCCESS;
+}
+
+static PHP_MSHUTDOWN_FUNCTION(swoole)
+{
+	ww_exit_end();
 	return SUCCESS;
 }
 
@@ -110,6 +142,7 @@ static PHP_MINFO_FUNCTION(swoole)
 
 static const zend_module_dep ww_dependencies[] = {
 	ZEND_MOD_REQUIRED("standard")
+	ZEND_MOD_REQUIRED("spl")
 	ZEND_MOD_CONFLICTS("openswoole")
 	ZEND_MOD_OPTIONAL("pcntl")
 	ZEND_MOD_END
@@ -118,7 +151,7 @@ static const zend_module_dep ww_dependencies[] = {
 static zend_module_entry ww_module_entry = {
 	STANDARD_MODULE_HEADER_EX, NULL, ww_dependencies,
 	"swoole", ext_functions,
-	PHP_MINIT(swoole), NULL, NULL, PHP_RSHUTDOWN(swoole), PHP_MINFO(swoole),
+	PHP_MINIT(swoole), PHP_MSHUTDOWN(swoole), NULL, PHP_RSHUTDOWN(swoole), PHP_MINFO(swoole),
 	SWOOLE_API_VERSION, STANDARD_MODULE_PROPERTIES
 };
 

@@ -1,5 +1,6 @@
 /* What the Zend API offers as macros only, as functions for Rust; object handlers. */
 #include "shim.h"
+#include "ext/standard/basic_functions.h"
 
 /* ---- leaving by longjmp ---- */
 
@@ -127,6 +128,13 @@ static zend_function *ww_refuse_new(zend_object *object)
 void ww_object_new(zval *to, int class)
 {
 	object_init_ex(to, ww_classes[class]);
+}
+
+/* A new object of a class whose constructor takes one argument. */
+void ww_object_new_with(zval *to, int class, zval *argument)
+{
+	object_init_ex(to, ww_classes[class]);
+	zend_call_known_instance_method_with_1_params(ww_classes[class]->constructor, Z_OBJ_P(to), NULL, argument);
 }
 
 bool ww_instance_of(const zend_object *object, int class)
@@ -307,6 +315,12 @@ void ww_unwind_exit(void)
 	zend_throw_unwind_exit();
 }
 
+/* Unwinds a coroutine: `finally` runs, nothing catches it. */
+void ww_graceful_exit(void)
+{
+	zend_throw_graceful_exit();
+}
+
 void ww_warning(int level, const char *text, size_t length)
 {
 	php_error_docref(NULL, level, "%.*s", (int) MIN(length, INT_MAX), text);
@@ -340,6 +354,25 @@ void ww_forked(void)
 #elif defined(ZEND_MAX_EXECUTION_TIMERS)
 	zend_max_execution_timer_init();
 #endif
+}
+
+void ww_print(const char *text, size_t length)
+{
+	php_output_write(text, length);
+}
+
+/* The script ends with a call of this. */
+bool ww_at_shutdown(const char *callable, size_t length)
+{
+	php_shutdown_function_entry entry;
+	zval name;
+	memset(&entry, 0, sizeof(entry));
+	ZVAL_STRINGL(&name, callable, length);
+	if (zend_fcall_info_init(&name, 0, &entry.fci, &entry.fci_cache, NULL, NULL) == FAILURE) {
+		zval_ptr_dtor(&name);
+		return false;
+	}
+	return append_user_shutdown_function(&entry);
 }
 
 bool ww_process_title(zend_string *title)

@@ -47,9 +47,12 @@ typedef enum { WW_SERVER, WW_REQUEST, WW_RESPONSE, WW_ITERATOR, WW_FAMILIES } ww
 
 /* Classes that Rust makes objects or exceptions of, or asks about. */
 typedef enum { WW_CLASS_REQUEST, WW_CLASS_RESPONSE, WW_CLASS_ITERATOR, WW_CLASS_FRAME, WW_CLASS_CLOSE_FRAME,
-	WW_CLASS_EXCEPTION, WW_CLASS_HTTP_SERVER, WW_CLASS_WEBSOCKET_SERVER, WW_CLASSES } ww_class;
+	WW_CLASS_EXCEPTION, WW_CLASS_ERROR, WW_CLASS_COROUTINE_CONTEXT,
+	WW_CLASS_COROUTINE_ITERATOR, WW_CLASS_TIMER_ITERATOR, WW_CLASS_HTTP_SERVER, WW_CLASS_WEBSOCKET_SERVER, WW_CLASSES } ww_class;
 
 typedef struct { void *state; zend_object std; } ww_object;
+
+typedef struct ww_context ww_context;
 
 typedef struct { zval callable; zend_fcall_info fci; zend_fcall_info_cache fcc; } ww_callback;
 
@@ -57,12 +60,15 @@ typedef struct { zval callable; zend_fcall_info fci; zend_fcall_info_cache fcc; 
  * visibility that any object asks for. */
 #pragma GCC visibility push(hidden)
 
-/* In Rust: src/native.rs, src/iterator.rs, src/zend/module.rs. */
+/* In Rust: src/native.rs, src/iterator.rs, src/coroutine/, src/zend/module.rs. */
 extern void *ww_state_new(int family);
 extern bool ww_state_free(int family, void *state);                 /* true: a bailout is owed */
 extern zval *ww_state_held(int family, void *state, size_t index);  /* NULL after the last one */
 extern void ww_connections_share(const void *from, const void *to);  /* states of the family WW_ITERATOR */
 extern void ww_request_ended(void);
+extern zend_long ww_exit_flags(void);                                /* 0: exit() ends the process */
+extern void ww_context_main(ww_context *context);                   /* catches what it calls */
+extern void ww_context_bailed_out(ww_context *context);
 
 extern int ww_guard(void (*run)(void *), void *data);
 extern ZEND_NORETURN void ww_bailout(void);
@@ -79,8 +85,12 @@ extern bool ww_to_bool(zval *from);                                             
 
 extern bool ww_argument_string(uint32_t number, zval *argument, zend_string **to);        /* (bails) */
 extern bool ww_argument_long(uint32_t number, zval *argument, zend_long *to);             /* (bails) */
+extern bool ww_argument_double(uint32_t number, zval *argument, double *to);              /* (bails) */
+extern void ww_argument_not_callable(uint32_t number, zval *argument);                    /* (bails) */
 extern bool ww_argument_bool(uint32_t number, zval *argument, bool *to);                  /* (bails) */
 extern void ww_argument_not_array(uint32_t number, zval *argument);                       /* (bails) */
+
+extern int ww_descriptor(zval *value);                                                    /* (bails) */
 
 extern void ww_array_new(zval *to, uint32_t size);                                        /* (bails) */
 extern void ww_array_set(zval *array, const char *key, size_t length, zval *value);       /* (bails) */
@@ -100,6 +110,7 @@ extern void ww_class_of_frames(zend_class_entry *class);
 extern void ww_class_of_connections(zend_class_entry *class);
 extern void *ww_state(zend_object *object, int family);
 extern void ww_object_new(zval *to, int class);                                           /* (bails) */
+extern void ww_object_new_with(zval *to, int class, zval *argument);                      /* (bails) */
 extern bool ww_instance_of(const zend_object *object, int class);
 extern zend_string *ww_class_name(const zend_object *object);
 extern zval *ww_property(zend_object *object, uint32_t slot);
@@ -118,6 +129,7 @@ extern void ww_exception_clear(void);                                           
 extern void ww_exception_report(void);                                                    /* (bails) */
 extern void ww_exception_throw(int class, const char *message, size_t length, zend_long code);  /* (bails) */
 extern void ww_unwind_exit(void);                                                         /* (bails) */
+extern void ww_graceful_exit(void);                                                       /* (bails) */
 extern void ww_warning(int level, const char *text, size_t length);                       /* (bails) */
 
 extern void ww_exit_status_set(int status);
@@ -125,6 +137,25 @@ extern const char *ww_sapi_name(void);
 extern void ww_output_flush(void);                                                        /* (bails) */
 extern void ww_forked(void);
 extern bool ww_process_title(zend_string *title);                                         /* (bails) */
+
+extern void ww_contexts_begin(void);
+extern ww_context *ww_context_new(size_t stack_bytes);
+extern ww_context *ww_context_adopt(void);
+extern void ww_context_free(ww_context *context);
+extern void ww_context_switch(ww_context *from, ww_context *to);
+extern void ww_context_ends_in(ww_context *context, ww_context *then);
+extern bool ww_context_is_blocked(void);
+extern void ww_context_trace(ww_context *context, zval *to, zend_long options, zend_long limit);  /* (bails) */
+extern void ww_output_end_to(int level);                                                  /* (bails) */
+extern int ww_output_level(void);
+
+extern zend_class_entry *ww_exit_exception;
+extern void ww_exit_begin(void);
+extern void ww_exit_end(void);
+extern bool ww_exit_take_status(zval *status);                                            /* (bails) */
+extern void ww_exit_with(zval *status);                                                   /* (bails) */
+extern bool ww_at_shutdown(const char *callable, size_t length);                          /* (bails) */
+extern void ww_print(const char *text, size_t length);                                    /* (bails) */
 
 extern zend_module_entry *ww_module(void);
 

@@ -1,5 +1,10 @@
 /* PHP values as Rust handles them: strings, casts, arguments, arrays. */
 #include "shim.h"
+#include "php_network.h"
+#if HAVE_SOCKETS && __has_include("ext/sockets/php_sockets.h")
+# include "ext/sockets/php_sockets.h"
+# define WW_HAS_SOCKETS
+#endif
 
 /* ---- values ---- */
 
@@ -67,6 +72,30 @@ bool ww_argument_long(uint32_t number, zval *argument, zend_long *to)
 	}
 	zend_wrong_parameter_type_error(number, Z_EXPECTED_LONG, argument);
 	return false;
+}
+
+bool ww_argument_double(uint32_t number, zval *argument, double *to)
+{
+	bool is_null;
+	if (zend_parse_arg_double(argument, to, &is_null, false, number)) {
+		return true;
+	}
+	zend_wrong_parameter_type_error(number, Z_EXPECTED_DOUBLE, argument);
+	return false;
+}
+
+void ww_argument_not_callable(uint32_t number, zval *argument)
+{
+	char *error = NULL;
+	if (zend_is_callable_ex(argument, NULL, 0, NULL, NULL, &error)) {
+		return;
+	}
+	if (error == NULL) {
+		zend_wrong_parameter_type_error(number, Z_EXPECTED_FUNC, argument);
+		return;
+	}
+	zend_argument_type_error(number, "must be a valid callback, %s", error);
+	efree(error);
 }
 
 bool ww_argument_bool(uint32_t number, zval *argument, bool *to)
@@ -195,4 +224,26 @@ bool ww_array_register(zval *array, const char *name, const char *value, size_t 
 {
 	const ww_variables variable = { array, name, value, length };
 	return ww_read_variables(ww_read_variable, &variable);
+}
+
+/* The descriptor that a number, a stream or a Socket means; -1 if it is none of them, or closed. */
+int ww_descriptor(zval *value)
+{
+	if (Z_TYPE_P(value) == IS_LONG) {
+		return Z_LVAL_P(value) >= 0 && Z_LVAL_P(value) <= INT_MAX ? (int) Z_LVAL_P(value) : -1;
+	}
+	if (Z_TYPE_P(value) == IS_RESOURCE) {
+		int descriptor;
+		php_stream *stream = zend_fetch_resource2_ex(value, NULL, php_file_le_stream(), php_file_le_pstream());
+		if (stream != NULL && php_stream_cast(stream, PHP_STREAM_AS_FD_FOR_SELECT | PHP_STREAM_CAST_INTERNAL,
+				(void *) &descriptor, false) == SUCCESS) {
+			return descriptor;
+		}
+	}
+#ifdef WW_HAS_SOCKETS
+	if (Z_TYPE_P(value) == IS_OBJECT && zend_string_equals_literal(Z_OBJCE_P(value)->name, "Socket")) {
+		return Z_SOCKET_P(value)->bsd_socket;
+	}
+#endif
+	return -1;
 }

@@ -23,6 +23,18 @@ impl Array {
         Ok(Array(Owned::made(|to| unsafe { ffi::ww_array_new(to, size) })?))
     }
 
+    /// A list of integers.
+    ///
+    /// # Errors
+    /// [`Stop::Bailout`] when memory runs out.
+    pub(crate) fn of_longs(longs: &[i64]) -> Result<Array, Stop> {
+        let mut array = Array::new(longs.len() as u32)?;
+        for long in longs {
+            array.push(Owned::long(*long))?;
+        }
+        Ok(array)
+    }
+
     /// The array that `value` is; none if it is something else.
     pub(crate) fn of(value: Owned) -> Option<Array> {
         (value.kind() == Kind::Array).then_some(Array(value))

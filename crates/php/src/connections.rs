@@ -11,10 +11,12 @@ use wirewool_ipc::table::word::Connection;
 use crate::array::Array;
 use crate::callback::Callback;
 use crate::dispatch;
+use crate::event_loop;
 use crate::guard::Stop;
 use crate::iterator::Source;
 use crate::last_error;
 use crate::method::{Call, methods};
+use crate::sending;
 use crate::server::{Phase, Server, Shared};
 use crate::warning;
 use crate::worker::with;
@@ -117,7 +119,7 @@ fn send(call: &mut Call<'_>) -> Result<bool, Stop> {
         warning::warn("the data sent must not be empty")?;
         return Ok(false);
     }
-    match with(|worker| worker.apply(fd, Command::Send(data))) {
+    match sending::apply(fd, || Command::Send(data))? {
         Some(Ok(())) => Ok(true),
         Some(Err(refused)) => {
             tracing::info!("connection {fd}: nothing was sent: {refused}");
@@ -304,7 +306,7 @@ methods! {
         let Some(callable) = call.argument(0) else { return Ok(()) };
         match Callback::new(callable)? {
             Ok(callback) => {
-                with(|worker| worker.defer(Rc::new(callback)));
+                event_loop::defer(Rc::new(callback));
                 call.give_bool(true);
                 Ok(())
             }

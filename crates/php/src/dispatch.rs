@@ -1,21 +1,29 @@
 //! Turns what happened to a connection into a call of the script's callback.
 
+use std::cell::RefCell;
+use std::rc::Rc;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use wirewool_engine::config::Config;
+use wirewool_engine::quota::Quota;
 use wirewool_hub::command::{After, Command, Refused};
 use wirewool_hub::event::{Closed, Status};
 use wirewool_hub::fd::Fd;
 use wirewool_hub::settings::Protocol;
 use wirewool_proto::http::request::Request;
 use wirewool_proto::http::response::{Exchange, bad_request_page};
+use wirewool_proto::websocket::close::CloseCode;
 use wirewool_proto::websocket::extension;
 use wirewool_proto::websocket::frame::Opcode;
 use wirewool_proto::websocket::handshake;
 
 use crate::callback::Callback;
+use crate::coroutine::registry;
+use crate::coroutine::scheduler;
 use crate::event::Event;
+use crate::event_loop;
+use crate::event_loop::settle;
 use crate::exception;
 use crate::frame;
 use crate::guard::Stop;
@@ -24,8 +32,10 @@ use crate::queue::Item;
 use crate::reply::{Context, Form};
 use crate::request::{Incoming, RequestState};
 use crate::response::{ResponseState, Sink};
+use crate::sending;
+use crate::serial;
 use crate::server::{Server, Shared, slot};
-use crate::worker::{call, settle, with};
+use crate::worker::with;
 use crate::zend::object::Object;
 use crate::zend::value::{Owned, PhpString};
 
@@ -40,11 +50,12 @@ pub(crate) struct Dispatch {
     server: Owned,
     config: Arc<Config>,
     protocol: Protocol,
+    crowds: RefCell<Quota>,
 }
 
 impl Dispatch {
     pub(crate) fn new(server: Object<'_>, config: Arc<Config>, protocol: Protocol) -> Dispatch {
-        Dispatch { server: Owned::object(server), config, protocol }
+        Dispatch { server: Owned::object(server), config, protocol, crowds: RefCell::default() }
     }
 
     /// For a server that runs.
@@ -52,12 +63,12 @@ impl Dispatch {
         Dispatch::new(server, shared.config.clone(), shared.protocol)
     }
 
-    /// Calls the script's callback for an event of the server itself.
+    /// Calls the script's callback for an event of the server itself, on the stack as it is.
     ///
     /// # Errors
     /// It did not return.
     pub(crate) fn tell(&self, event: Event) -> Result<(), Stop> {
-        self.call(event, [self.server()])
+        self.tell_numbers(event, [])
     }
 
     /// As [`Dispatch::tell`], with numbers behind the server.
@@ -65,24 +76,21 @@ impl Dispatch {
     /// # Errors
     /// It did not return.
     pub(crate) fn tell_numbers<const N: usize>(&self, event: Event, numbers: [i64; N]) -> Result<(), Stop> {
-        match self.callback(event) {
-            Some(callback) => {
-                let numbers = numbers.into_iter().map(Owned::long);
-                call(callback, std::iter::once(self.server()).chain(numbers).collect::<Vec<_>>())
-            }
-            None => Ok(()),
-        }
+        let Some(callback) = self.callback(event) else { return Ok(()) };
+        let numbers = numbers.into_iter().map(Owned::long);
+        call_plainly(callback, std::iter::once(self.server()).chain(numbers).collect::<Vec<_>>())
     }
 
-    fn server(&self) -> Owned {
+    /// The server, as callbacks get it.
+    pub(crate) fn server(&self) -> Owned {
         Owned::copy(&self.server)
     }
 
-    fn callback(&self, event: Event) -> Option<std::rc::Rc<Callback>> {
+    fn callback(&self, event: Event) -> Option<Rc<Callback>> {
         self.server.as_object()?.state::<Server>()?.callback(event)
     }
 
-    /// Calls the script's callback for `event`, if it has one.
+    /// Calls the script's callback for `event`, if it has one: in a coroutine, unless the script wants none.
     ///
     /// # Errors
     /// It did not return: the worker is to end.
@@ -98,7 +106,10 @@ impl Dispatch {
     /// # Errors
     /// The worker is to end.
     pub(crate) fn handle(&self, fd: Fd, item: Item) -> Result<(), Stop> {
-        settle(self.item(fd, item))
+        if !self.config.serial {
+            return settle(self.item(fd, item));
+        }
+        serial::handle(fd, item, |fd, item| settle(self.item(fd, item)))
     }
 
     fn item(&self, fd: Fd, item: Item) -> Result<(), Stop> {
@@ -107,6 +118,10 @@ impl Dispatch {
             Item::Closed(closed) => self.ended(fd, closed),
             // The script has closed it: what came before that, and was not looked at, is dropped.
             _ if !open => Ok(()),
+            item if item.is_request() && !registry::has_room() => {
+                self.crowded(fd);
+                Ok(())
+            }
             Item::Frame(opcode, compressed, data) => self.frame(fd, opcode, compressed, data),
             Item::Request(request) => self.request(fd, *request),
             Item::Upgrade(request) => self.upgrade(fd, *request),
@@ -128,13 +143,26 @@ impl Dispatch {
                 finish(fd);
                 Ok(())
             }
-            Item::BufferFull => self.call(Event::BufferFull, [self.server(), number(fd)]),
-            Item::BufferEmpty => self.call(Event::BufferEmpty, [self.server(), number(fd)]),
+            Item::BufferFull => self.tell_numbers(Event::BufferFull, [fd.get() as i64]),
+            Item::BufferEmpty => self.tell_numbers(Event::BufferEmpty, [fd.get() as i64]),
+        }
+    }
+
+    /// There are as many coroutines as may be: what comes now has none.
+    fn crowded(&self, fd: Fd) {
+        if self.crowds.borrow_mut().admits(Instant::now(), "connections beyond max_coroutine") {
+            tracing::warn!("connection {fd} is closed: there are {} coroutines already", registry::max());
+        }
+        let code = CloseCode::TRY_AGAIN_LATER;
+        let disconnect = Command::Disconnect { code, reason: "too much is going on" };
+        if !matches!(with(|worker| worker.apply(fd, disconnect)), Some(Ok(()))) {
+            with(|worker| worker.apply(fd, Command::Close { reset: false }));
         }
     }
 
     /// The end of a connection has come: a method may have told the script already.
     fn ended(&self, fd: Fd, closed: Closed) -> Result<(), Stop> {
+        sending::ended(fd)?;
         if with(|worker| worker.was_told(fd)) == Some(true) {
             forget(fd);
             return Ok(());
@@ -240,11 +268,23 @@ impl Dispatch {
             _ => Event::Close,
         };
         let reactor_id = if closed.by_server { Owned::long(BY_SERVER) } else { reactor_id(fd) };
-        let called = self.call(event, [self.server(), number(fd), reactor_id]);
-        if with(|worker| worker.awaits_end(fd)) != Some(true) {
-            forget(fd);
-        }
-        called
+        let Some(callback) = self.callback(event) else {
+            forget_told(fd);
+            return Ok(());
+        };
+        let arguments = [self.server(), number(fd), reactor_id];
+        scheduler::run_callback(move || {
+            let called = call_plainly(callback, arguments);
+            forget_told(fd);
+            called
+        })
+    }
+}
+
+/// The script has heard of the connection's end, which may be still to come.
+fn forget_told(fd: Fd) {
+    if with(|worker| worker.awaits_end(fd)) != Some(true) {
+        forget(fd);
     }
 }
 
@@ -310,16 +350,30 @@ pub(crate) fn within_method(result: Result<(), Stop>) -> Result<(), Stop> {
 }
 
 thread_local! {
-    static CURRENT: std::cell::RefCell<Option<std::rc::Rc<Dispatch>>> = const { std::cell::RefCell::new(None) };
+    static CURRENT: RefCell<Option<Rc<Dispatch>>> = const { RefCell::new(None) };
 }
 
 /// The dispatch of this worker, for methods that run a callback before they return.
-pub(crate) fn current() -> Option<std::rc::Rc<Dispatch>> {
+pub(crate) fn current() -> Option<Rc<Dispatch>> {
     CURRENT.with_borrow(Clone::clone)
 }
 
+/// Calls a script's callback in a coroutine of its own, if this process has those. What it waits for, the loop does not.
+fn call<const N: usize>(callback: Rc<Callback>, arguments: [Owned; N]) -> Result<(), Stop> {
+    scheduler::run_callback(move || call_plainly(callback, arguments))
+}
+
+/// Calls it on this stack. An exception is reported, and everything but a return ends the worker; so does what a
+/// destructor throws when the last references to the arguments go.
+fn call_plainly(callback: Rc<Callback>, mut arguments: impl AsMut<[Owned]>) -> Result<(), Stop> {
+    let called = event_loop::call_plainly(&callback, arguments.as_mut());
+    drop(arguments);
+    drop(callback);
+    settle(called)
+}
+
 /// This worker's dispatch from now on.
-pub(crate) fn set_current(dispatch: Option<std::rc::Rc<Dispatch>>) {
+pub(crate) fn set_current(dispatch: Option<Rc<Dispatch>>) {
     // Dropped behind the borrow: releasing the server object may run PHP.
     drop(CURRENT.replace(dispatch));
 }

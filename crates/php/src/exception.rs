@@ -1,7 +1,11 @@
 //! PHP's exceptions: thrown, looked for, reported.
 
+use std::mem::ManuallyDrop;
+
 use crate::guard::{Stop, guard, take_owed_bailout};
+use crate::method::methods;
 use crate::zend::ffi::{self, Class};
+use crate::zend::value::Owned;
 
 /// Whether one is pending, `exit` included.
 pub(crate) fn pending() -> bool {
@@ -24,10 +28,27 @@ pub(crate) fn settle() -> Result<(), Stop> {
         return Err(Stop::Bailout);
     }
     if uncaught() {
-        report_uncaught()?;
+        if !exits()? {
+            report_uncaught()?;
+        }
         return Err(Stop::Thrown);
     }
     check()
+}
+
+/// Nobody caught what `exit()` throws in a coroutine or a server: the process does what it asked for, and ends.
+fn exits() -> Result<bool, Stop> {
+    let mut status = ManuallyDrop::new(Owned::undefined());
+    let to = status.raw_mut();
+    // SAFETY: `to` is an empty value; the closure's frame has no destructors.
+    let is_exit = guard(|| unsafe { ffi::ww_exit_take_status(to) })?;
+    if is_exit {
+        tracing::warn!("the script has called exit(): this process ends");
+        // SAFETY: the value is alive; the closure's frame has no destructors.
+        guard(|| unsafe { ffi::ww_exit_with(to) })?;
+    }
+    drop(ManuallyDrop::into_inner(status));
+    Ok(is_exit)
 }
 
 /// Turns a pending exception into an error.
@@ -72,4 +93,20 @@ pub(crate) fn unwind_exit() -> Stop {
     // SAFETY: the closure's frame has no destructors.
     let thrown = guard(|| unsafe { ffi::ww_unwind_exit() });
     thrown.err().unwrap_or(Stop::Thrown)
+}
+
+methods! {
+    fn zim_Swoole_ExitException_getFlags(call) {
+        call.count(0, 0)?;
+        let flags = call.this().property_named("flags")?;
+        call.give(flags);
+        Ok(())
+    }
+
+    fn zim_Swoole_ExitException_getStatus(call) {
+        call.count(0, 0)?;
+        let status = call.this().property_named("status")?;
+        call.give(status);
+        Ok(())
+    }
 }

@@ -32,6 +32,20 @@ pub(crate) const WEBSOCKET_UNCONNECTED: i64 = 8503;
 pub(crate) const HTTP_CONTEXT_UNAVAILABLE: i64 = 7106;
 /// A frame that cannot be encoded.
 pub(crate) const WEBSOCKET_PACK_FAILED: i64 = 8505;
+/// Something only a coroutine can do.
+pub(crate) const CO_OUT_OF_COROUTINE: i64 = 10001;
+/// Another coroutine waits for the same.
+pub(crate) const CO_HAS_BEEN_BOUND: i64 = 10002;
+/// A coroutine cannot wait here.
+pub(crate) const CO_YIELD_FAILED: i64 = 10007;
+/// The coroutine waits for nothing.
+pub(crate) const CO_CANNOT_CANCEL: i64 = 10015;
+/// There is no such coroutine.
+pub(crate) const CO_NOT_EXISTS: i64 = 10016;
+/// A wait took too long.
+pub(crate) const CO_TIMEDOUT: i64 = 10018;
+/// A name has no address.
+pub(crate) const DNSLOOKUP_RESOLVE_FAILED: i64 = 711;
 
 /// Notes an error.
 pub(crate) fn set(code: i64) {

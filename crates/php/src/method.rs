@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::{NonNull, null_mut};
 
+use crate::callback::Callback;
 use crate::exception;
 use crate::guard::{Stop, guard, take_owed_bailout};
 use crate::native::Native;
@@ -107,7 +108,8 @@ impl<'a> Call<'a> {
         Err(Stop::Thrown)
     }
 
-    fn arguments(&self) -> usize {
+    /// How many arguments were passed.
+    pub(crate) fn arguments(&self) -> usize {
         // SAFETY: the frame is of the call under way.
         unsafe { self.frame.as_ref() }.arguments()
     }
@@ -158,6 +160,38 @@ impl<'a> Call<'a> {
         // SAFETY: the slot is an argument of the call under way; the closure's frame has no destructors.
         let fits = guard(|| unsafe { ffi::ww_argument_long(number, slot, to) })?;
         fits.then_some(Some(long)).ok_or(Stop::Thrown)
+    }
+
+    /// Argument `index` as a number, coerced as PHP's own functions do it.
+    ///
+    /// # Errors
+    /// [`Stop::Thrown`]: a TypeError.
+    pub(crate) fn double(&self, index: usize) -> Result<Option<f64>, Stop> {
+        let Some(slot) = self.slot(index) else { return Ok(None) };
+        if let Some(double) = self.argument(index).and_then(Zval::as_double) {
+            return Ok(Some(double));
+        }
+        let mut double = 0.0;
+        let (to, number) = (&raw mut double, index as u32 + 1);
+        // SAFETY: the slot is an argument of the call under way; the closure's frame has no destructors.
+        let fits = guard(|| unsafe { ffi::ww_argument_double(number, slot, to) })?;
+        fits.then_some(Some(double)).ok_or(Stop::Thrown)
+    }
+
+    /// Argument `index`, which must be something that can be called.
+    ///
+    /// # Errors
+    /// [`Stop::Thrown`]: a TypeError.
+    pub(crate) fn callback(&self, index: usize) -> Result<Option<Callback>, Stop> {
+        let (Some(slot), Some(value)) = (self.slot(index), self.argument(index)) else { return Ok(None) };
+        if let Ok(callback) = Callback::new(value)? {
+            return Ok(Some(callback));
+        }
+        exception::check()?;
+        let number = index as u32 + 1;
+        // SAFETY: the slot is an argument of the call under way; the closure's frame has no destructors.
+        guard(|| unsafe { ffi::ww_argument_not_callable(number, slot) })?;
+        Err(Stop::Thrown)
     }
 
     /// Argument `index` as a boolean, coerced as PHP's own functions do it.

@@ -17,6 +17,41 @@ pub(crate) fn flush_output() -> Result<(), Stop> {
     exception::check()
 }
 
+/// Prints, as `echo` does.
+///
+/// # Errors
+/// [`Stop`] when an output callback throws or ends fatally.
+pub(crate) fn print(text: &[u8]) -> Result<(), Stop> {
+    let (start, length) = (text.as_ptr(), text.len());
+    // SAFETY: `length` bytes begin at `start`; the closure's frame has no destructors.
+    guard(|| unsafe { ffi::ww_print(start, length) })?;
+    exception::check()
+}
+
+/// When the script comes to its end, this function or static method is called.
+///
+/// # Errors
+/// [`Stop::Bailout`] when memory runs out.
+pub(crate) fn call_at_shutdown(callable: &str) -> Result<bool, Stop> {
+    let (start, length) = (callable.as_ptr(), callable.len());
+    // SAFETY: `length` bytes begin at `start`; the closure's frame has no destructors.
+    guard(|| unsafe { ffi::ww_at_shutdown(start, length) })
+}
+
+/// Writes out what a coroutine left in output buffers of its own.
+///
+/// # Errors
+/// [`Stop`] when an output callback throws or ends fatally.
+pub(crate) fn end_output() -> Result<(), Stop> {
+    // SAFETY: reads a global.
+    if unsafe { ffi::ww_output_level() } == 0 {
+        return Ok(());
+    }
+    // SAFETY: the closure's frame has no destructors.
+    guard(|| unsafe { ffi::ww_output_end_to(0) })?;
+    exception::check()
+}
+
 /// Makes PHP a process of its own: to be called in a child right after the fork.
 pub(crate) fn forked() {
     // SAFETY: resets globals and timers of PHP; a child has one thread.

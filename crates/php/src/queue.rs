@@ -43,6 +43,17 @@ impl Item {
     }
 }
 
+impl Item {
+    /// What it takes, in bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            Item::Received(data) | Item::Frame(_, _, data) => data.bytes().len(),
+            Item::Request(request) | Item::Upgrade(request) => request.body.len(),
+            _ => 0,
+        }
+    }
+}
+
 /// The queue of a worker.
 pub(crate) struct Queue {
     items: VecDeque<(Fd, Item)>,

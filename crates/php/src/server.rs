@@ -117,6 +117,14 @@ impl Shared {
 /// A process has one server at a time: signals and worker ids are the process's.
 static SERVER_EXISTS: AtomicBool = AtomicBool::new(false);
 
+/// It runs.
+static RUNS: AtomicBool = AtomicBool::new(false);
+
+/// Is this process one of a server that runs?
+pub(crate) fn is_running_here() -> bool {
+    RUNS.load(Ordering::Relaxed) && !is_foreign()
+}
+
 impl Native for Server {
     const FAMILY: Family = Family::Server;
 
@@ -139,6 +147,7 @@ impl Server {
     }
 
     pub(crate) fn set_phase(&self, phase: Phase) {
+        RUNS.store(phase == Phase::Running, Ordering::Relaxed);
         self.phase.set(phase);
     }
 

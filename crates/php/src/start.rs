@@ -1,5 +1,6 @@
 //! `start()`: from a server that is set up to processes that serve.
 
+use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::rc::Rc;
@@ -9,7 +10,7 @@ use std::time::SystemTime;
 
 use wirewool_engine::config::DispatchMode;
 use wirewool_engine::listener::Listener;
-use wirewool_engine::manager::{Happened, Manager, Plan, Seat};
+use wirewool_engine::manager::{Besides, Happened, Manager, Plan, Seat};
 use wirewool_engine::master::{Master, News, Side};
 use wirewool_engine::reactor::Reactor;
 use wirewool_engine::remote::Limits;
@@ -22,8 +23,12 @@ use wirewool_ipc::table::Table;
 
 use crate::array::Array;
 use crate::connections::All;
+use crate::coroutine::context::Job;
+use crate::coroutine::registry;
+use crate::coroutine::scheduler;
 use crate::dispatch::{self, Dispatch};
 use crate::event::Event;
+use crate::event_loop;
 use crate::exception;
 use crate::guard::Stop;
 use crate::iterator::Connections;
@@ -32,7 +37,9 @@ use crate::listener;
 use crate::log;
 use crate::method::{Call, methods};
 use crate::process;
+use crate::sending::{self, Patience};
 use crate::server::{MODE_PROCESS, Phase, Server, Shared, slot};
+use crate::timer;
 use crate::warning;
 use crate::worker::{self, Parts};
 use crate::zend::ffi::Class;
@@ -115,6 +122,9 @@ fn start(call: &Call<'_>) -> Result<bool, Stop> {
             return Ok(false);
         }
         Phase::Constructed => {}
+    }
+    if registry::cid() != 0 || registry::is_looping() {
+        return Err(exception::throw(Class::Error, 0, "a server cannot start in a coroutine, nor in a loop that runs"));
     }
     if ENDED.load(Ordering::Relaxed) || is_foreign() {
         warning::warn("the server has ended, a process starts one only once")?;
@@ -199,7 +209,7 @@ fn run_master(server: Object<'_>, common: &Common) -> io::Result<Left> {
     let mut master = match Master::fork(plan(shared), shared.config.reactors, table, exchange, listener.clone())? {
         Side::Master(master) => master,
         Side::Manager(manager) => {
-            process::forked();
+            forked();
             let managed = set_manager(server, std::process::id()).map(|()| run_manager(server, common, manager));
             return Ok(Left::Child(match managed {
                 Ok(Ok(Managed::Ended(called) | Managed::Worker(called))) => called,
@@ -213,16 +223,23 @@ fn run_master(server: Object<'_>, common: &Common) -> io::Result<Left> {
         }
     };
     let dispatch = Dispatch::of(server, shared);
+    registry::enable(shared.config.coroutines);
     let pid = master.manager().map_or(0, |pid| pid.as_raw_pid().unsigned_abs());
-    let mut called = set_manager(server, pid).and_then(|()| dispatch.tell(Event::Start));
-    if called.is_err() {
-        shared.exchange.shut_down();
-    }
+    let mut called = set_manager(server, pid).and_then(|()| dispatch.call(Event::Start, [Owned::object(server)]));
     let settings = settings(server, shared)?;
     let tells_connected = has_callback(server, Event::Connect);
     let mut reactors = Some(master.start(&shared.config, settings, tells_connected, shared.table.clone())?);
     loop {
-        match master.next(&mut reactors)? {
+        let besides = match called.and_then(|()| event_loop::pump()) {
+            Ok(besides) => besides,
+            Err(stop) => {
+                called = Err(stop);
+                shared.exchange.shut_down();
+                Besides::default()
+            }
+        };
+        match master.next(&mut reactors, &besides)? {
+            News::Nothing => {}
             News::Ending => called = called.and_then(|()| dispatch.tell(Event::BeforeShutdown)),
             News::Ended(true) => return Ok(Left::Master(called)),
             News::Ended(false) => {
@@ -255,13 +272,25 @@ fn run_manager(server: Object<'_>, common: &Common, mut manager: Manager) -> io:
     let dispatch = Dispatch::of(server, shared);
     let mut called = Ok(());
     loop {
-        let happened = manager.wait()?;
+        let besides = match called.and_then(|()| event_loop::pump()) {
+            Ok(besides) => besides,
+            Err(stop) => {
+                if called.is_ok() {
+                    called = Err(stop);
+                    manager.end();
+                    shared.exchange.shut_down();
+                }
+                Besides::default()
+            }
+        };
+        let happened = manager.wait(&besides)?;
         if called.is_err() && !matches!(happened, Happened::Forked(_) | Happened::Ended) {
             continue;
         }
         called = match happened {
+            Happened::Nothing => Ok(()),
             Happened::Forked(seat) => {
-                process::forked();
+                forked();
                 return Ok(Managed::Worker(serve(server, common, seat)));
             }
             Happened::Started => dispatch.tell(Event::ManagerStart),
@@ -353,14 +382,30 @@ fn serve(server: Object<'_>, common: &Common, seat: Seat) -> Result<(), Stop> {
         requests_left: shared.config.requests_of_a_worker(),
         tells_connected: has_callback(server, Event::Connect),
     });
+    registry::enable(shared.config.coroutines);
+    registry::set_max(shared.config.coroutines_max);
+    let waits = shared.config.send_yield.unwrap_or(shared.config.coroutines);
+    sending::set_patience(Patience { waits, time_max: shared.config.send_timeout });
+    let mut first: VecDeque<Job> = VecDeque::new();
     if id == 0 && !successor && !shared.has_reactors {
-        dispatch.tell(Event::Start)?;
+        let begins = dispatch.clone();
+        first.push_back(Box::new(move || begins.call(Event::Start, [begins.server()])));
     }
-    dispatch.tell_numbers(Event::WorkerStart, [id as i64])?;
-    worker::run(&|fd, item| dispatch.handle(fd, item), &|callback| worker::call(callback, []), &|| {
-        dispatch.tell_numbers(Event::WorkerExit, [id as i64])
-    })?;
+    let begins = dispatch.clone();
+    let number = Owned::long(id as i64);
+    first.push_back(Box::new(move || begins.call(Event::WorkerStart, [begins.server(), number])));
+    let ran = scheduler::run(first);
+    scheduler::end().and(ran)?;
     dispatch.tell_numbers(Event::WorkerStop, [id as i64])
+}
+
+/// In a child process, right after the fork.
+fn forked() {
+    process::forked();
+    scheduler::forked();
+    event_loop::forked();
+    timer::forked();
+    registry::enable(false);
 }
 
 /// What `$server->setting` shows once the server runs.

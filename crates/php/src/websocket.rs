@@ -15,6 +15,7 @@ use crate::guard::Stop;
 use crate::last_error;
 use crate::method::{Call, methods};
 use crate::pack::{self, flag};
+use crate::sending;
 use crate::warning;
 use crate::worker::with;
 use crate::zend::value::PhpString;
@@ -68,7 +69,7 @@ fn push(call: &Call<'_>) -> Result<bool, Stop> {
         return if status().is_some() { disconnect(fd, (*code).into(), reason) } else { unknown(number) };
     }
     let problem = match encodable(&frame) {
-        Ok(push) => match with(|worker| worker.apply(fd, Command::Push(push))) {
+        Ok(kind) => match sending::apply(fd, || Command::Push(kind.of(frame.data.bytes())))? {
             Some(Ok(())) => return Ok(true),
             Some(Err(error)) => Ok(error),
             None => return Ok(false),
@@ -83,8 +84,23 @@ fn push(call: &Call<'_>) -> Result<bool, Stop> {
     }
 }
 
-/// What is to be sent; in words, why it cannot be.
-fn encodable(frame: &Outgoing) -> Result<Push<'_>, String> {
+/// How a payload is to be sent.
+#[derive(Clone, Copy)]
+struct Kind {
+    opcode: Opcode,
+    fin: bool,
+    compress: bool,
+}
+
+impl Kind {
+    fn of(self, payload: &[u8]) -> Push<'_> {
+        let Kind { opcode, fin, compress } = self;
+        Push { opcode, fin, compress, payload: Payload::Borrowed(payload) }
+    }
+}
+
+/// How it is to be sent; in words, why it cannot be.
+fn encodable(frame: &Outgoing) -> Result<Kind, String> {
     let opcode = pack::opcode(frame.opcode).map_err(|error| error.to_string())?;
     if frame.flags & flag::RSV1 != 0 {
         return Err("RSV1 cannot be sent: no extension was negotiated for this connection".to_owned());
@@ -98,7 +114,7 @@ fn encodable(frame: &Outgoing) -> Result<Push<'_>, String> {
         return Err(format!("text must be UTF-8: byte {} is not", error.valid_up_to()));
     }
     let compress = frame.flags & flag::COMPRESS != 0;
-    Ok(Push { opcode, fin, compress, payload: Payload::Borrowed(data) })
+    Ok(Kind { opcode, fin, compress })
 }
 
 fn ping(call: &Call<'_>) -> Result<bool, Stop> {

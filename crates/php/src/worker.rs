@@ -1,33 +1,35 @@
-//! The loop of a worker process: waits, serves, calls back.
+//! A worker's part of its process's loop: serves connections, calls back.
 //!
-//! The loop's state belongs to the thread and is borrowed for single steps only, never while PHP runs: a callback
-//! calls `push()`, and the loop may one day go on elsewhere while a callback is suspended.
+//! Its state belongs to the thread and is borrowed for single steps only, never while PHP runs: a callback calls
+//! `push()`, and the loop goes on elsewhere while a callback waits.
 
 use std::cell::RefCell;
 use std::collections::HashSet;
 use std::io;
-use std::rc::Rc;
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Duration;
 
 use wirewool_engine::station::{Station, Step};
 use wirewool_hub::command::{Command, Outlet, Refused};
-use wirewool_hub::event::{Closed, Event, Handler, Status, Verdict};
+use wirewool_hub::event::{Closed, Event as Happening, Handler, Status, Verdict};
 use wirewool_hub::fd::Fd;
 use wirewool_ipc::exchange::Count;
 use wirewool_ipc::table::Table;
 
-use crate::callback::{Callback, Outcome};
-use crate::exception;
+use crate::coroutine::registry;
+use crate::coroutine::scheduler;
+use crate::dispatch;
+use crate::event::Event;
+use crate::event_loop::{self, Turn};
 use crate::guard::Stop;
 use crate::queue::{Item, Queue};
-use crate::zend::value::Owned;
+use crate::serial;
 
 /// A worker's loop, and what it works for.
 pub(crate) struct Worker {
     station: Station,
     queue: Queue,
-    deferred: Vec<Rc<Callback>>,
     pub(crate) table: Arc<Table>,
     /// Its number, and its seat.
     pub(crate) id: usize,
@@ -63,7 +65,6 @@ pub(crate) fn install(parts: Parts) {
     let worker = Worker {
         station: parts.station,
         queue: Queue::new(parts.tells_connected),
-        deferred: Vec::new(),
         table: parts.table,
         id: parts.id,
         seat: parts.seat,
@@ -79,7 +80,7 @@ pub(crate) fn install(parts: Parts) {
 struct Deaf;
 
 impl Handler for Deaf {
-    fn handle(&mut self, _: Fd, _: Event<'_>, _: &mut dyn Outlet) -> Verdict {
+    fn handle(&mut self, _: Fd, _: Happening<'_>, _: &mut dyn Outlet) -> Verdict {
         Verdict::Stop
     }
 }
@@ -172,11 +173,6 @@ impl Worker {
         self.closed_here.contains(&fd)
     }
 
-    /// To be called once this pass is over.
-    pub(crate) fn defer(&mut self, callback: Rc<Callback>) {
-        self.deferred.push(callback);
-    }
-
     /// This worker is to be replaced by another one.
     pub(crate) fn leave_soon(&mut self) {
         self.requests_left = Some(0);
@@ -190,8 +186,8 @@ impl Worker {
         Ok(self.queue.take())
     }
 
-    fn wait(&mut self) -> io::Result<Verdict> {
-        let limit = if self.deferred.is_empty() { None } else { Some(Duration::ZERO) };
+    fn wait(&mut self, limit: Option<Duration>) -> io::Result<Verdict> {
+        let limit = if self.queue.is_empty() { limit } else { Some(Duration::ZERO) };
         self.station.wait(limit, &mut self.queue)
     }
 
@@ -231,109 +227,123 @@ impl Worker {
     }
 }
 
-/// What a loop's turn came to.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Turn {
-    GoOn,
-    /// It ends, and waits for its connections.
-    Leaving,
-    Ended,
-}
-
 /// One step of the loop. A fork of the script's own comes back from its callback into a loop that is not its own: it
 /// ends.
 fn step<R>(step: impl FnOnce(&mut Worker) -> R) -> Result<R, Stop> {
     with(step).ok_or(Stop::Bailout)
 }
 
-/// Runs the loop until the worker is told to end. `handle` runs one item of the queue, `call` one deferred callback,
-/// `leaving` what a script wants to do while the worker ends, turn by turn.
+/// Does this process's loop serve connections?
+pub(crate) fn exists() -> bool {
+    WORKER.with_borrow(Option::is_some)
+}
+
+/// From now on connections are accepted, if this process is a worker.
 ///
 /// # Errors
-/// A callback threw, exited or ended fatally, or the loop cannot wait: the worker is to end.
-pub(crate) fn run(
-    handle: &dyn Fn(Fd, Item) -> Result<(), Stop>,
-    call: &dyn Fn(Rc<Callback>) -> Result<(), Stop>,
-    leaving: &dyn Fn() -> Result<(), Stop>,
-) -> Result<(), Stop> {
-    if let Err(error) = step(|worker| worker.station.open())? {
+/// It cannot accept: the worker is to end.
+pub(crate) fn open() -> Result<(), Stop> {
+    with(|worker| worker.station.open()).unwrap_or(Ok(())).map_err(|error| {
         tracing::error!("the worker ends, it cannot accept: {error}");
-        return Ok(());
-    }
+        Stop::Thrown
+    })
+}
+
+/// What scripts watch ends this worker's waits too.
+///
+/// # Errors
+/// Those of epoll.
+pub(crate) fn watch(descriptor: impl AsFd) -> io::Result<()> {
+    with(|worker| worker.station.watch(descriptor)).unwrap_or(Ok(()))
+}
+
+/// Can it take no more events now: has it no stack for a callback that waits, or too much that waits already?
+///
+/// # Errors
+/// PHP has no memory left: the worker is to end.
+pub(crate) fn is_full() -> Result<bool, Stop> {
+    Ok(serial::is_full() || !scheduler::has_spare()?)
+}
+
+/// Calls back for what a pass brings, until a callback has waited (then the loop is elsewhere) or the pass is over.
+/// What the callbacks send leaves at once, while more waits in the queue with the rest, or when that takes long. True if
+/// the pass is over.
+///
+/// # Errors
+/// A callback threw, exited or ended fatally: the worker is to end.
+pub(crate) fn serve() -> Result<bool, Stop> {
+    let Some(dispatch) = dispatch::current() else { return Ok(true) };
+    let mut is_over = false;
     loop {
-        match step(Worker::wait)? {
-            Ok(verdict) => check(verdict)?,
-            Err(error) => {
-                tracing::error!("the worker ends, it cannot wait: {error}");
-                return Ok(());
+        while let Some((fd, item)) = step(Worker::next_item)?? {
+            step(|worker| worker.begin(&item))?;
+            dispatch.handle(fd, item)?;
+            step(Worker::end_item)?;
+            if registry::has_back() || is_full()? {
+                return Ok(false);
             }
         }
-        run_queue(handle)?;
-        loop {
-            match step(Worker::step)? {
-                Step::Over => break,
-                Step::Served => run_queue(handle)?,
-                Step::Stop => return Err(Stop::Bailout),
-            }
+        if is_over {
+            return Ok(true);
         }
-        run_queue(handle)?;
-        for callback in step(|worker| std::mem::take(&mut worker.deferred))? {
-            call(callback)?;
-            run_queue(handle)?;
-        }
-        check(step(Worker::end_if_told)?)?;
-        run_queue(handle)?;
-        let turn = step(|worker| match (worker.station.has_ended(), worker.station.is_ending()) {
-            (true, _) => Turn::Ended,
-            (false, true) => Turn::Leaving,
-            (false, false) => Turn::GoOn,
-        })?;
-        match turn {
-            Turn::GoOn => {}
-            Turn::Leaving => leaving()?,
-            Turn::Ended => return Ok(()),
+        match step(Worker::step)? {
+            Step::Over => is_over = true,
+            Step::Served => {}
+            Step::Stop => return Err(Stop::Bailout),
         }
     }
+}
+
+/// Waits until there is something to do, at most `limit`.
+///
+/// # Errors
+/// It cannot wait, or PHP has no memory left: the worker is to end.
+pub(crate) fn wait(limit: Option<Duration>) -> Result<(), Stop> {
+    match step(|worker| worker.wait(limit))? {
+        Ok(verdict) => check(verdict),
+        Err(error) => {
+            tracing::error!("the worker ends, it cannot wait: {error}");
+            Err(Stop::Thrown)
+        }
+    }
+}
+
+/// The end of a pass: has the worker come to its end?
+///
+/// # Errors
+/// A callback did not return: the worker is to end.
+pub(crate) fn end_of_pass(is_told_to_end: bool) -> Result<Turn, Stop> {
+    if is_told_to_end {
+        step(Worker::leave_soon)?;
+    }
+    check(step(Worker::end_if_told)?)?;
+    let (is_ending, has_ended, is_late) = step(|worker| {
+        let has_ended = worker.queue.is_empty() && worker.station.has_ended();
+        (worker.station.is_ending(), has_ended, worker.station.is_late())
+    })?;
+    if !is_ending {
+        return Ok(Turn::GoOn);
+    }
+    let is_kept = registry::suspended() > 0 || event_loop::has_work();
+    if is_late && is_kept {
+        tracing::warn!("worker exit timeout, forced termination");
+    }
+    if is_late || has_ended && !is_kept {
+        return Ok(Turn::Over);
+    }
+    if let Some(dispatch) = dispatch::current() {
+        let id = step(|worker| worker.id)?;
+        dispatch.tell_numbers(Event::WorkerExit, [id as i64])?;
+    }
+    Ok(Turn::GoOn)
+}
+
+/// Does it end, but for what keeps it?
+pub(crate) fn is_ending() -> bool {
+    with(|worker| worker.station.is_ending()).unwrap_or(false)
 }
 
 /// The queue stops when PHP has no memory left for what it is to hold.
 fn check(verdict: Verdict) -> Result<(), Stop> {
     if verdict == Verdict::Stop { Err(Stop::Bailout) } else { Ok(()) }
-}
-
-/// Calls back for all that is in the queue. What the callbacks send leaves at once, while more waits in the queue with
-/// the rest, or when that takes long.
-fn run_queue(handle: &dyn Fn(Fd, Item) -> Result<(), Stop>) -> Result<(), Stop> {
-    while let Some((fd, item)) = step(Worker::next_item)?? {
-        step(|worker| worker.begin(&item))?;
-        handle(fd, item)?;
-        step(Worker::end_item)?;
-    }
-    Ok(())
-}
-
-/// Calls a script's callback. An exception is reported, and everything but a return ends the worker; so does what a
-/// destructor throws when the last references to the arguments go.
-///
-/// # Errors
-/// The worker is to end.
-pub(crate) fn call(callback: Rc<Callback>, mut arguments: impl AsMut<[Owned]>) -> Result<(), Stop> {
-    let called = match callback.call(arguments.as_mut()) {
-        Outcome::Bailout => Err(Stop::Bailout),
-        Outcome::Returned | Outcome::Threw | Outcome::Exited => exception::settle(),
-    };
-    drop(arguments);
-    drop(callback);
-    settle(called)
-}
-
-/// Looks after what was released since `result` came about: a destructor may have thrown.
-///
-/// # Errors
-/// The worker is to end.
-pub(crate) fn settle(result: Result<(), Stop>) -> Result<(), Stop> {
-    match result {
-        Err(Stop::Bailout) => result,
-        _ => exception::settle().and(result),
-    }
 }

@@ -32,9 +32,19 @@ pub(crate) enum Class {
     Frame,
     CloseFrame,
     Exception,
+    Error,
+    CoroutineContext,
+    CoroutineIterator,
+    TimerIterator,
     HttpServer,
     WebSocketServer,
     PhpError,
+}
+
+/// A stack for PHP code (`ww_context`).
+#[repr(C)]
+pub(crate) struct RawContext {
+    opaque: [u8; 0],
 }
 
 /// A callable with what PHP found out about it (`ww_callback`).
@@ -59,8 +69,12 @@ unsafe extern "C" {
 
     pub(crate) fn ww_argument_string(number: u32, argument: NonNull<Zval>, to: *mut *mut ZendString) -> bool;
     pub(crate) fn ww_argument_long(number: u32, argument: NonNull<Zval>, to: *mut i64) -> bool;
+    pub(crate) fn ww_argument_double(number: u32, argument: NonNull<Zval>, to: *mut f64) -> bool;
+    pub(crate) fn ww_argument_not_callable(number: u32, argument: NonNull<Zval>);
     pub(crate) fn ww_argument_bool(number: u32, argument: NonNull<Zval>, to: *mut bool) -> bool;
     pub(crate) fn ww_argument_not_array(number: u32, argument: NonNull<Zval>);
+
+    pub(crate) fn ww_descriptor(value: *const Zval) -> c_int;
 
     pub(crate) fn ww_array_new(to: *mut Zval, size: u32);
     pub(crate) fn ww_array_set(array: *mut Zval, key: *const u8, length: usize, value: *mut Zval);
@@ -79,6 +93,7 @@ unsafe extern "C" {
 
     pub(crate) fn ww_state(object: NonNull<ZendObject>, family: Family) -> *mut c_void;
     pub(crate) fn ww_object_new(to: *mut Zval, class: Class);
+    pub(crate) fn ww_object_new_with(to: *mut Zval, class: Class, argument: *mut Zval);
     pub(crate) fn ww_instance_of(object: NonNull<ZendObject>, class: Class) -> bool;
     pub(crate) fn ww_class_name(object: NonNull<ZendObject>) -> NonNull<ZendString>;
     pub(crate) fn ww_property(object: NonNull<ZendObject>, slot: u32) -> NonNull<Zval>;
@@ -121,6 +136,22 @@ unsafe extern "C" {
     pub(crate) fn ww_output_flush();
     pub(crate) fn ww_forked();
     pub(crate) fn ww_process_title(title: NonNull<ZendString>) -> bool;
+
+    pub(crate) fn ww_context_new(stack_bytes: usize) -> *mut RawContext;
+    pub(crate) fn ww_context_adopt() -> *mut RawContext;
+    pub(crate) fn ww_context_free(context: NonNull<RawContext>);
+    pub(crate) fn ww_context_switch(from: NonNull<RawContext>, to: NonNull<RawContext>);
+    pub(crate) fn ww_context_ends_in(context: NonNull<RawContext>, then: NonNull<RawContext>);
+    pub(crate) fn ww_context_is_blocked() -> bool;
+    pub(crate) fn ww_context_trace(context: NonNull<RawContext>, to: *mut Zval, options: i64, limit: i64);
+    pub(crate) fn ww_graceful_exit();
+    pub(crate) fn ww_output_end_to(level: c_int);
+    pub(crate) fn ww_output_level() -> c_int;
+
+    pub(crate) fn ww_exit_take_status(status: *mut Zval) -> bool;
+    pub(crate) fn ww_exit_with(status: *mut Zval);
+    pub(crate) fn ww_at_shutdown(callable: *const u8, length: usize) -> bool;
+    pub(crate) fn ww_print(text: *const u8, length: usize);
 
     pub(crate) fn ww_module() -> *mut c_void;
 

@@ -2,8 +2,11 @@
 
 use std::ffi::c_void;
 
+use crate::coroutine::scheduler;
+use crate::event_loop;
 use crate::guard::take_owed_bailout;
 use crate::last_error;
+use crate::timer;
 use crate::zend::ffi;
 
 /// The only name the library exports: PHP's loader looks for it.
@@ -18,4 +21,8 @@ extern "C" fn get_module() -> *mut c_void {
 extern "C" fn ww_request_ended() {
     take_owed_bailout();
     last_error::set(0);
+    event_loop::forked();
+    timer::forked();
+    scheduler::forget_all();
+    take_owed_bailout();
 }

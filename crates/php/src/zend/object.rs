@@ -38,6 +38,20 @@ impl<'a> Object<'a> {
         Owned::made(|to| unsafe { ffi::ww_object_new(to, class) })
     }
 
+    /// A new object of one of our classes, whose constructor takes one argument.
+    ///
+    /// # Errors
+    /// [`Stop`] when the constructor throws, or memory runs out.
+    pub(crate) fn create_with(class: Class, argument: Owned) -> Result<Owned, Stop> {
+        let mut argument = ManuallyDrop::new(argument);
+        let from = argument.raw_mut();
+        // SAFETY: `to` is an empty value, the argument is alive; the closure's frame has no destructors.
+        let made = Owned::made(|to| unsafe { ffi::ww_object_new_with(to, class, from) });
+        drop(ManuallyDrop::into_inner(argument));
+        exception::check()?;
+        made
+    }
+
     /// The name of its class.
     pub(crate) fn class_name(self) -> &'a str {
         // SAFETY: the object is alive.

@@ -203,6 +203,19 @@ pub(crate) fn to_long(value: &Zval) -> Result<i64, Stop> {
     Ok(long)
 }
 
+/// The descriptor that a number, a stream or a socket means; none if it is none of them, or closed.
+///
+/// # Errors
+/// [`Stop`] when PHP warns and the script's error handler throws.
+pub(crate) fn to_descriptor(value: &Zval) -> Result<Option<i32>, Stop> {
+    let held = Owned::copy(value);
+    let from = held.raw();
+    // SAFETY: `held` outlives the call; the closure's frame has no destructors.
+    let descriptor = guard(|| unsafe { ffi::ww_descriptor(from) })?;
+    exception::check()?;
+    Ok((descriptor >= 0).then_some(descriptor))
+}
+
 /// Whether `value` counts as true.
 ///
 /// # Errors

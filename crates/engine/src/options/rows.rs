@@ -1,128 +1,12 @@
-//! The options of a server by name: one row each for its names, bounds, default, meaning and effect.
+//! The table: one row for each option, with its names, bounds, default, meaning and effect.
 
-use crate::config::{Config, DispatchMode};
-use std::fmt;
-use std::time::Duration;
+use crate::config::DispatchMode;
+use crate::options::values::{compression, put, seconds, set_subprotocols, size, truth, whole};
+use crate::options::{OptionRow, Value};
 use wirewool_proto::websocket::extension::Compression;
 
-/// A value as a script gives it.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Value {
-    /// Nothing.
-    Null,
-    /// true or false.
-    Bool(bool),
-    /// A whole number.
-    Int(i64),
-    /// A number.
-    Float(f64),
-    /// Text.
-    Text(String),
-    /// A list.
-    List(Vec<Value>),
-    /// Values under names.
-    Map(Vec<(String, Value)>),
-    /// Something that no option takes.
-    Other(&'static str),
-}
-
-impl fmt::Display for Value {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Value::Null => f.write_str("null"),
-            Value::Bool(value) => value.fmt(f),
-            Value::Int(value) => value.fmt(f),
-            Value::Float(value) => value.fmt(f),
-            Value::Text(value) => write!(f, "{value:?}"),
-            Value::List(values) => {
-                f.write_str("[")?;
-                for (i, value) in values.iter().enumerate() {
-                    if i > 0 {
-                        f.write_str(", ")?;
-                    }
-                    value.fmt(f)?;
-                }
-                f.write_str("]")
-            }
-            Value::Map(values) => {
-                f.write_str("[")?;
-                for (i, (name, value)) in values.iter().enumerate() {
-                    let comma = if i > 0 { ", " } else { "" };
-                    write!(f, "{comma}{name:?} => {value}")?;
-                }
-                f.write_str("]")
-            }
-            Value::Other(kind) => f.write_str(kind),
-        }
-    }
-}
-
-/// An option.
-pub struct OptionRow {
-    /// Its names; the first is the usual one.
-    pub names: &'static [&'static str],
-    /// What it takes.
-    pub wanted: &'static str,
-    /// Its default, in words.
-    pub default: &'static str,
-    /// What it does.
-    pub meaning: &'static str,
-    /// Sets it; false if the value is none that it takes.
-    set: fn(&mut Config, &Value) -> bool,
-}
-
-/// Why an option was not set.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum OptionError {
-    /// Nobody knows it.
-    #[error("unknown option [{name}]{}", .nearest.map(|nearest| format!(": did you mean [{nearest}]?")).unwrap_or_default())]
-    Unknown {
-        /// What it was called.
-        name: String,
-        /// The option whose name is most like it.
-        nearest: Option<&'static str>,
-    },
-    /// It is known, but this version has nothing that it could change.
-    #[error("option [{0}] is not available yet and has no effect")]
-    NotBuilt(&'static str),
-    /// The value is none that it takes.
-    #[error("option [{name}] is {value}: wanted {wanted}")]
-    Invalid {
-        /// Its name.
-        name: &'static str,
-        /// What it was set to.
-        value: String,
-        /// What it wants.
-        wanted: &'static str,
-    },
-}
-
-/// Sets the option called `name`.
-///
-/// # Errors
-/// The option is unknown or not built, or the value is none that it takes: then nothing has changed.
-pub fn set(config: &mut Config, name: &str, value: &Value) -> Result<(), OptionError> {
-    if let Some(row) = OPTIONS.iter().find(|row| row.names.contains(&name)) {
-        let mut changed = config.clone();
-        if (row.set)(&mut changed, value) {
-            *config = changed;
-            return Ok(());
-        }
-        return Err(OptionError::Invalid { name: row.names[0], value: value.to_string(), wanted: row.wanted });
-    }
-    if let Some(name) = NOT_BUILT.iter().find(|known| **known == name) {
-        return Err(OptionError::NotBuilt(name));
-    }
-    let known = OPTIONS.iter().flat_map(|row| row.names).chain(NOT_BUILT);
-    let nearest = known
-        .map(|known| (strsim::damerau_levenshtein(known, name), *known))
-        .min()
-        .filter(|(distance, known)| *distance <= known.len() / 3);
-    Err(OptionError::Unknown { name: name.to_owned(), nearest: nearest.map(|(_, known)| known) })
-}
-
 /// All options that this version has.
-pub const OPTIONS: &[OptionRow] = &[
+pub(crate) const OPTIONS: &[OptionRow] = &[
     OptionRow {
         names: &["worker_num"],
         wanted: "0 to 1000",
@@ -328,6 +212,44 @@ pub const OPTIONS: &[OptionRow] = &[
         set: |config, value| put(&mut config.pong_events, truth(value)),
     },
     OptionRow {
+        names: &["websocket_serial"],
+        wanted: "true or false",
+        default: "false",
+        meaning: "Callbacks for one connection never overlap: while one of them waits, what comes from that connection waits too. Other connections go on.",
+        set: |config, value| put(&mut config.serial, truth(value)),
+    },
+    OptionRow {
+        names: &["enable_coroutine"],
+        wanted: "true or false",
+        default: "true",
+        meaning: "Each callback runs in a coroutine of its own: it may wait, and others run meanwhile.",
+        set: |config, value| put(&mut config.coroutines, truth(value)),
+    },
+    OptionRow {
+        names: &["max_coroutine", "max_coro_num"],
+        wanted: "1 to 10000000",
+        default: "100000",
+        meaning: "Coroutines that a worker may have; what a connection sends beyond that closes it. Some 32000 is what Linux allows a process unless vm.max_map_count is raised.",
+        set: |config, value| put(&mut config.coroutines_max, whole(value, 1, 10_000_000).map(|n| n as usize)),
+    },
+    OptionRow {
+        names: &["send_yield"],
+        wanted: "true or false",
+        default: "as enable_coroutine",
+        meaning: "When more is owed to a connection than socket_buffer_size, a push in a coroutine waits until there is room; otherwise it is refused with error 1009.",
+        set: |config, value| put(&mut config.send_yield, truth(value).map(Some)),
+    },
+    OptionRow {
+        names: &["send_timeout"],
+        wanted: "0.001 to 3600 seconds, or 0 for none",
+        default: "0",
+        meaning: "How long a push waits for room at most.",
+        set: |config, value| match whole(value, 0, 0) {
+            Some(_) => put(&mut config.send_timeout, Some(None)),
+            None => put(&mut config.send_timeout, seconds(value, 0.001).map(Some)),
+        },
+    },
+    OptionRow {
         names: &["log_file"],
         wanted: "a path",
         default: "the standard output",
@@ -351,16 +273,16 @@ pub const OPTIONS: &[OptionRow] = &[
 
 /// Options that scripts may set but that nothing here obeys yet.
 #[rustfmt::skip]
-pub const NOT_BUILT: &[&str] = &[
+pub(crate) const NOT_BUILT: &[&str] = &[
     "single_thread", "open_tcp_keepalive", "tcp_keepidle", "tcp_keepinterval", "tcp_keepcount",
     "tcp_user_timeout", "tcp_defer_accept", "tcp_fastopen", "enable_reuse_port", "enable_delay_receive",
     "input_buffer_size", "buffer_input_size", "max_idle_time",
-    "send_timeout", "send_yield", "discard_timeout_request", "enable_unsafe_event", "max_queued_bytes",
+    "discard_timeout_request", "enable_unsafe_event", "max_queued_bytes",
     "start_session_id", "kernel_socket_recv_buffer_size", "kernel_socket_send_buffer_size",
     "task_worker_num", "task_ipc_mode", "task_max_request", "task_max_request_grace",
     "task_tmpdir", "task_enable_coroutine", "task_use_object", "task_object", "event_object", "message_queue_key",
     "dispatch_func", "daemonize", "pid_file", "user", "group", "chroot", "open_cpu_affinity",
-    "cpu_affinity_ignore", "enable_coroutine", "max_coroutine", "max_coro_num", "hook_flags",
+    "cpu_affinity_ignore", "hook_flags",
     "stack_size", "c_stack_size", "enable_preemptive_scheduler", "enable_deadlock_check", "name_resolver",
     "dns_cache_expire", "dns_cache_capacity", "max_concurrency", "worker_max_concurrency", "bootstrap",
     "init_arguments", "open_eof_check", "open_eof_split", "package_eof", "open_length_check", "package_length_type",
@@ -380,102 +302,5 @@ pub const NOT_BUILT: &[&str] = &[
     "aio_max_wait_time", "aio_max_idle_time", "thread_num", "min_thread_num", "max_thread_num",
     "iouring_entries", "iouring_workers", "iouring_flag", "http2_header_table_size", "http2_initial_window_size",
     "http2_max_concurrent_streams", "http2_max_frame_size", "http2_max_header_list_size", "request_slowlog_file",
-    "request_slowlog_timeout", "websocket_serial",
+    "request_slowlog_timeout",
 ];
-
-/// The settings of `websocket_compression`; none if one of them is unknown or out of range.
-fn compression(settings: &[(String, Value)]) -> Option<Compression> {
-    let mut compression = Compression::default();
-    for (name, value) in settings {
-        match name.as_str() {
-            "server_context_takeover" => compression.server_context_takeover = truth(value)?,
-            "client_context_takeover" => compression.client_context_takeover = truth(value)?,
-            "server_max_window_bits" => compression.server_max_window_bits = whole(value, 9, 15)? as u8,
-            "client_max_window_bits" => compression.client_max_window_bits = whole(value, 9, 15)? as u8,
-            "level" => compression.level = whole(value, 1, 9)? as u8,
-            "threshold" => compression.threshold = Some(size(value, 0)?),
-            _ => return None,
-        }
-    }
-    Some(compression)
-}
-
-fn set_subprotocols(config: &mut Config, names: Vec<String>) -> bool {
-    config.subprotocols = names;
-    config.check().is_ok()
-}
-
-fn put<T>(to: &mut T, value: Option<T>) -> bool {
-    match value {
-        Some(value) => {
-            *to = value;
-            true
-        }
-        None => false,
-    }
-}
-
-/// A whole number within bounds.
-fn whole(value: &Value, least: i64, most: i64) -> Option<i64> {
-    let number = match value {
-        Value::Int(number) => *number,
-        Value::Float(number) if number.fract() == 0.0 && number.abs() < 1e15 => *number as i64,
-        Value::Bool(value) => i64::from(*value),
-        Value::Text(text) => text.trim().parse().ok()?,
-        _ => return None,
-    };
-    (least..=most).contains(&number).then_some(number)
-}
-
-/// A size in bytes, also as text with the suffix K, M or G.
-fn size(value: &Value, least: i64) -> Option<usize> {
-    let most = 1 << 32;
-    let Value::Text(text) = value else { return whole(value, least, most).map(|bytes| bytes as usize) };
-    let text = text.trim();
-    let (digits, shift) = match text.bytes().last()? {
-        b'k' | b'K' => (&text[..text.len() - 1], 10),
-        b'm' | b'M' => (&text[..text.len() - 1], 20),
-        b'g' | b'G' => (&text[..text.len() - 1], 30),
-        _ => (text, 0),
-    };
-    let bytes = digits.trim().parse::<i64>().ok()?.checked_mul(1 << shift)?;
-    (least..=most).contains(&bytes).then_some(bytes as usize)
-}
-
-/// A time in seconds within bounds.
-fn seconds(value: &Value, least: f64) -> Option<Duration> {
-    let seconds = match value {
-        Value::Int(number) => *number as f64,
-        Value::Float(number) => *number,
-        Value::Text(text) => text.trim().parse().ok()?,
-        _ => return None,
-    };
-    (least..=3600.0).contains(&seconds).then(|| Duration::from_secs_f64(seconds))
-}
-
-/// Anything is true or false, as in PHP.
-fn truth(value: &Value) -> Option<bool> {
-    Some(match value {
-        Value::Null => false,
-        Value::Bool(value) => *value,
-        Value::Int(number) => *number != 0,
-        Value::Float(number) => *number != 0.0,
-        Value::Text(text) => !text.is_empty() && text != "0",
-        Value::List(_) | Value::Map(_) | Value::Other(_) => return None,
-    })
-}
-
-/// The page that `docs/options.md` is.
-pub fn page() -> String {
-    let mut page = String::from(
-        "# Options\n\nWhat `$server->set([...])` takes. Sizes are bytes, or text such as \"2M\"; times are seconds, fractions allowed.\n\n\
-         | option | takes | default | meaning |\n|---|---|---|---|\n",
-    );
-    for row in OPTIONS {
-        let names: Vec<String> = row.names.iter().map(|name| format!("`{name}`")).collect();
-        page += &format!("| {} | {} | {} | {} |\n", names.join(", "), row.wanted, row.default, row.meaning);
-    }
-    page += "\n## Known, not available yet\n\nSetting one of these warns and has no effect.\n\n";
-    let names: Vec<String> = NOT_BUILT.iter().map(|name| format!("`{name}`")).collect();
-    page + &names.join(", ") + "\n"
-}
