@@ -59,9 +59,10 @@ const DECODERS: [(&str, &str); 19] = [
 ];
 
 /// Its other files: they decode nothing.
-const NO_DECODERS: [&str; 8] = [
+const NO_DECODERS: [&str; 9] = [
     "block",
     "lib",
+    "http/lines",
     "http/mod",
     "http/response",
     "websocket/keys",

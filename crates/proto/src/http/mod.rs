@@ -5,5 +5,6 @@ pub mod body;
 pub mod fields;
 mod grammar;
 pub mod head;
+pub mod lines;
 pub mod request;
 pub mod response;

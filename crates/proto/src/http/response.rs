@@ -6,11 +6,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use http::StatusCode;
 use httpdate::HttpDate;
-use memchr::memchr3;
 use thiserror::Error;
 
-use crate::http::grammar::is_token;
 use crate::http::head::Head;
+use crate::http::lines::{self, LineError, ends_line};
 
 /// A response that would not arrive as it was meant. Nothing has been written.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -21,12 +20,9 @@ pub enum ResponseError {
     /// A reason phrase with a byte that ends the line.
     #[error("reason phrase of status {0}: must have no CR, LF or NUL")]
     Reason(u16),
-    /// A header name that is not a token (RFC 9110, section 5.6.2).
-    #[error("header name {0:?}: must be letters, digits and !#$%&'*+-.^_`|~ only")]
-    HeaderName(String),
-    /// A header value with a byte that would end the line, and so begin another header.
-    #[error("value of header {0:?}: must have no CR, LF or NUL")]
-    HeaderValue(String),
+    /// A header line that would be read as something else.
+    #[error(transparent)]
+    Line(#[from] LineError),
     /// The Content-Length that was set is not the body's: the next response would be read at the wrong place.
     #[error("Content-Length {declared:?}: must be the body's length, {body_bytes}, and set once")]
     Length {
@@ -64,13 +60,7 @@ impl ResponseHead<'_> {
         out.extend_from_slice(&digits);
         out.extend_from_slice(reason.as_bytes());
         out.extend_from_slice(b"\r\n");
-        for (name, value) in self.headers {
-            out.extend_from_slice(name.as_bytes());
-            out.extend_from_slice(b": ");
-            out.extend_from_slice(value);
-            out.extend_from_slice(b"\r\n");
-        }
-        out.extend_from_slice(b"\r\n");
+        lines::write(self.headers, out);
         Ok(())
     }
 
@@ -81,24 +71,12 @@ impl ResponseHead<'_> {
         if ends_line(self.reason.as_bytes()) {
             return Err(ResponseError::Reason(self.status));
         }
-        for (name, value) in self.headers {
-            if !is_token(name) {
-                return Err(ResponseError::HeaderName((*name).to_owned()));
-            }
-            if ends_line(value) {
-                return Err(ResponseError::HeaderValue((*name).to_owned()));
-            }
-        }
-        Ok(())
+        Ok(lines::check(self.headers)?)
     }
 }
 
 fn registered_reason(status: u16) -> &'static str {
     StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason()).unwrap_or("Unknown Status")
-}
-
-fn ends_line(bytes: &[u8]) -> bool {
-    memchr3(b'\r', b'\n', 0, bytes).is_some()
 }
 
 /// Appends one chunk of a chunked body (RFC 9112, section 7.1). No data appends nothing: an empty chunk ends the body.
@@ -263,6 +241,7 @@ mod tests {
     use super::{Exchange, LAST_CHUNK, Response, ResponseError, ResponseHead, bad_request_page, chunk, date};
     use crate::http::body::BodyReader;
     use crate::http::head::{Framing, HeadLimits, HeadReader};
+    use crate::http::lines::LineError;
 
     const GET: Exchange = Exchange { request_is_head: false, keep_alive: true };
     const HEAD: Exchange = Exchange { request_is_head: true, keep_alive: true };
@@ -301,8 +280,8 @@ mod tests {
 
     #[test]
     fn splitting_is_refused() {
-        let name = |name: &str| ResponseError::HeaderName(name.to_owned());
-        let value = || ResponseError::HeaderValue("X".to_owned());
+        let name = |name: &str| LineError::Name(name.to_owned()).into();
+        let value = || LineError::Value("X".to_owned()).into();
         let rows: &[(u16, &str, &str, &[u8], ResponseError)] = &[
             (99, "", "X", b"y", ResponseError::Status(99)),
             (1000, "", "X", b"y", ResponseError::Status(1000)),
