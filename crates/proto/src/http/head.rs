@@ -44,15 +44,17 @@ impl Version {
     }
 }
 
-/// How the end of a request's body is found (RFC 9112, section 6.3).
+/// How the end of a body is found (RFC 9112, section 6.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Framing {
-    /// Neither Content-Length nor Transfer-Encoding: there is no body.
+    /// There is no body: a request with neither Content-Length nor Transfer-Encoding, a response that cannot have one.
     None,
     /// Content-Length, in bytes.
     Length(u64),
     /// Transfer-Encoding: chunked.
     Chunked,
+    /// The body of a response with neither: it ends with the connection.
+    ToEnd,
 }
 
 /// A head that was refused.
