@@ -36,13 +36,14 @@ const SEED_SCRIPTS: [&str; 12] = [
 ];
 
 /// Each file of crates/proto that reads what a peer sent, and the fuzz target that tries it.
-const DECODERS: [(&str, &str); 19] = [
+const DECODERS: [(&str, &str); 20] = [
     ("http/answer", "upgrade"),
     ("http/body", "request_body"),
     ("http/fields", "request_head"),
     ("http/grammar", "request_head"),
     ("http/head", "request_head"),
     ("http/request", "request_head"),
+    ("inflate", "inflate"),
     ("websocket/client", "client"),
     ("websocket/close", "close_payload"),
     ("websocket/deflate", "inflate"),
