@@ -36,9 +36,11 @@ const SEED_SCRIPTS: [&str; 12] = [
 ];
 
 /// Each file of crates/proto that reads what a peer sent, and the fuzz target that tries it.
-const DECODERS: [(&str, &str); 20] = [
+const DECODERS: [(&str, &str); 22] = [
     ("http/answer", "upgrade"),
+    ("http/answer_reader", "answer"),
     ("http/body", "request_body"),
+    ("http/coding", "answer"),
     ("http/fields", "request_head"),
     ("http/grammar", "request_head"),
     ("http/head", "request_head"),

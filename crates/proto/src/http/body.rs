@@ -92,7 +92,7 @@ impl BodyReader {
     }
 }
 
-/// Finds a body's data among what frames it, and its end. It keeps no data.
+/// Finds a body's data among what frames it, and its end. It keeps no data. The default one is of no body.
 ///
 /// ```
 /// use wirewool_proto::http::{body::Deframer, head::Framing};
@@ -102,7 +102,7 @@ impl BodyReader {
 /// assert_eq!(deframer.next(b"\r\n0\r\n\r\nHTTP"), Ok((7, &b""[..])));
 /// assert!(deframer.is_done());
 /// ```
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Deframer {
     state: State,
     /// Bytes of data so far.
@@ -126,20 +126,32 @@ pub struct Deframer {
 /// Extension ──────┘                      ▼        │
 ///                                      Trailer ──CR──► TrailerLf
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum State {
-    Fixed { left: u64 },
+    Fixed {
+        left: u64,
+    },
     ToEnd,
-    Size { size: u64, digits: u8 },
-    Extension { size: u64 },
-    SizeEnd { size: u64 },
-    Data { left: u64 },
+    Size {
+        size: u64,
+        digits: u8,
+    },
+    Extension {
+        size: u64,
+    },
+    SizeEnd {
+        size: u64,
+    },
+    Data {
+        left: u64,
+    },
     DataCr,
     DataLf,
     TrailerStart,
     Trailer,
     TrailerLf,
     LastLf,
+    #[default]
     Done,
 }
 

@@ -1,7 +1,9 @@
 //! HTTP/1.1 (RFC 9110, RFC 9112) for one connection: bytes into requests and responses, responses into bytes.
 
 pub mod answer;
+pub mod answer_reader;
 pub mod body;
+pub mod coding;
 pub mod fields;
 mod grammar;
 pub mod head;
