@@ -187,7 +187,8 @@ mod tests {
         const CHUNKED: &str = "Transfer-Encoding: chunked\r\n";
         let both = [LENGTH, CHUNKED].concat();
         let twice = LENGTH.repeat(2);
-        let rows: &[(Asked, &str, &str, Result<Framing, HeadError>, bool)] = &[
+        type Found = Result<Framing, HeadError>;
+        let rows: &[(Asked, &str, &str, Found, bool)] = &[
             (Other, "1.1 200", LENGTH, Ok(Framing::Length(5)), true),
             (Other, "1.1 200", CHUNKED, Ok(Framing::Chunked), true),
             (Other, "1.1 200", "", Ok(Framing::ToEnd), false),
