@@ -62,9 +62,11 @@ const DECODERS: [(&str, &str); 22] = [
 ];
 
 /// Its other files: they decode nothing.
-const NO_DECODERS: [&str; 9] = [
+const NO_DECODERS: [&str; 11] = [
     "block",
     "lib",
+    "http/client_request",
+    "http/form",
     "http/lines",
     "http/mod",
     "http/response",

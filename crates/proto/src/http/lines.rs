@@ -14,6 +14,14 @@ pub enum LineError {
     /// A value with a byte that would end the line, and so begin another header. It has the header's name.
     #[error("value of header {0:?}: must have no CR, LF or NUL")]
     Value(String),
+    /// The Content-Length that was set is not the body's: what comes behind it would be read at the wrong place.
+    #[error("Content-Length {declared:?}: must be the body's length, {body_bytes}, and set once")]
+    Length {
+        /// The value that was set.
+        declared: String,
+        /// The body's length in bytes.
+        body_bytes: usize,
+    },
 }
 
 /// Names, and values as they go out, in order.
@@ -27,6 +35,21 @@ pub(super) fn check(lines: &Lines<'_>) -> Result<(), LineError> {
         }
         if ends_line(value) {
             return Err(LineError::Value((*name).to_owned()));
+        }
+    }
+    Ok(())
+}
+
+/// A Content-Length among these lines must be the body's.
+pub(super) fn check_length<'a>(
+    lines: impl IntoIterator<Item = (&'a str, &'a [u8])>,
+    body_bytes: usize,
+) -> Result<(), LineError> {
+    let lengths = lines.into_iter().filter(|(name, _)| name.eq_ignore_ascii_case("content-length"));
+    for (line, (_, declared)) in lengths.enumerate() {
+        if line > 0 || declared != body_bytes.to_string().as_bytes() {
+            let declared = String::from_utf8_lossy(declared).into_owned();
+            return Err(LineError::Length { declared, body_bytes });
         }
     }
     Ok(())

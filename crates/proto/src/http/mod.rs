@@ -3,8 +3,10 @@
 pub mod answer;
 pub mod answer_reader;
 pub mod body;
+pub mod client_request;
 pub mod coding;
 pub mod fields;
+pub mod form;
 mod grammar;
 pub mod head;
 pub mod lines;

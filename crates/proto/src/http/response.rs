@@ -23,14 +23,6 @@ pub enum ResponseError {
     /// A header line that would be read as something else.
     #[error(transparent)]
     Line(#[from] LineError),
-    /// The Content-Length that was set is not the body's: the next response would be read at the wrong place.
-    #[error("Content-Length {declared:?}: must be the body's length, {body_bytes}, and set once")]
-    Length {
-        /// The value that was set.
-        declared: String,
-        /// The body's length in bytes.
-        body_bytes: usize,
-    },
 }
 
 /// The status line and headers of a response, borrowed.
@@ -169,13 +161,13 @@ impl Response {
     ///
     /// # Errors
     ///
-    /// As [`ResponseHead::encode`], and [`ResponseError::Length`] for a Content-Length that is not the body's.
+    /// As [`ResponseHead::encode`], and [`LineError::Length`] for a Content-Length that is not the body's.
     pub fn encode(&self, exchange: Exchange, now: SystemTime, out: &mut Vec<u8>) -> Result<(), ResponseError> {
         let bodiless = matches!(self.status, 100..200 | 204 | 304);
         let coded = self.has("transfer-encoding");
         let body: &[u8] = if bodiless { b"" } else { &self.body };
         if !bodiless && !coded && !exchange.request_is_head {
-            self.check_length()?;
+            lines::check_length(self.lines(), self.body.len())?;
         }
         let mut date_value = Vec::with_capacity(29);
         date(now, &mut date_value);
@@ -194,8 +186,7 @@ impl Response {
             _ if name.eq_ignore_ascii_case("transfer-encoding") => !bodiless,
             _ => true,
         };
-        let own = self.headers.iter().map(|(name, value)| (&**name, &**value));
-        let mut headers: Vec<_> = own.filter(|(name, _)| is_sent(name)).collect();
+        let mut headers: Vec<_> = self.lines().filter(|(name, _)| is_sent(name)).collect();
         let missing = defaults.iter().filter(|(name, _, wanted)| *wanted && !self.has(name));
         headers.extend(missing.map(|&(name, value, _)| (name, value)));
         ResponseHead { status: self.status, reason: "", headers: &headers }.encode(out)?;
@@ -209,16 +200,9 @@ impl Response {
         self.headers.iter().any(|(own, _)| own.eq_ignore_ascii_case(name))
     }
 
-    fn check_length(&self) -> Result<(), ResponseError> {
-        let body_bytes = self.body.len();
-        let lengths = self.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("content-length"));
-        for (line, (_, declared)) in lengths.enumerate() {
-            if line > 0 || declared != body_bytes.to_string().as_bytes() {
-                let declared = String::from_utf8_lossy(declared).into_owned();
-                return Err(ResponseError::Length { declared, body_bytes });
-            }
-        }
-        Ok(())
+    /// Its own header lines.
+    fn lines(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.headers.iter().map(|(name, value)| (&**name, &**value))
     }
 }
 
@@ -359,8 +343,8 @@ mod tests {
             (page().header("Content-Length", "4"), "4"),
         ] {
             let mut out = Vec::new();
-            let error = ResponseError::Length { declared: declared.to_owned(), body_bytes: response.body.len() };
-            assert_eq!(response.encode(GET, now(), &mut out), Err(error));
+            let error = LineError::Length { declared: declared.to_owned(), body_bytes: response.body.len() };
+            assert_eq!(response.encode(GET, now(), &mut out), Err(error.into()));
             assert!(out.is_empty());
         }
         assert!(page().encode(GET, now(), &mut Vec::new()).is_ok());
