@@ -40,7 +40,7 @@ struct Server {
 /// Both ends of a connection, after the handshake that leads to them.
 fn connect(offered: Compression, wanted: Compression) -> (Client, Server) {
     let mut keys = Keys::from_seed([5; 32]);
-    let request = UpgradeRequest { host: "h", target: "/", headers: &[], protocols: &[], compression: Some(offered) };
+    let request = UpgradeRequest { compression: Some(offered), ..UpgradeRequest::new("h", "/") };
     let (mut upgrade, bytes) = Upgrade::begin(&request, HeadLimits::default(), &mut keys).expect("a legal request");
     let mut reader: HeadReader = HeadReader::new(HeadLimits::default());
     let (_, head) = reader.next(&bytes).expect("accepted").expect("whole");

@@ -2,6 +2,7 @@
 
 use crate::choices::{Choices, Cuts};
 use crate::frames::frames;
+use wirewool_proto::http::answer_reader::AnswerError;
 use wirewool_proto::http::head::{Head, HeadLimits, HeadReader};
 use wirewool_proto::websocket::client::{Client, NotSent, Outgoing};
 use wirewool_proto::websocket::close::CloseCode;
@@ -30,7 +31,7 @@ pub fn upgrade(data: &[u8]) {
     });
     let protocols: &[&str] = if choices.flag() { &["chat", "superchat"] } else { &[] };
     let mut cuts = Cuts::new(choices.byte());
-    let request = UpgradeRequest { host: "h", target: "/", headers: &[], protocols, compression: offered };
+    let request = UpgradeRequest { protocols, compression: offered, ..UpgradeRequest::new("h", "/") };
     let begin = || Upgrade::begin(&request, HeadLimits::default(), &mut Keys::from_seed([0; 32])).expect("legal");
     let (_, bytes) = begin();
     let answer = with_accept(choices.rest(), &bytes, offered.as_ref());
@@ -49,7 +50,7 @@ pub fn upgrade(data: &[u8]) {
     let whole = read(vec![&answer]);
     let cut = read(cuts.pieces(&answer));
     // Where an unfinished head is cut moves the moment of an error, not its kind.
-    let late = matches!(&whole, Err(UpgradeError::Head(_))) && cut == Ok(None);
+    let late = matches!(&whole, Err(UpgradeError::Answer(AnswerError::Head(_)))) && cut == Ok(None);
     assert!(cut == whole || late, "{whole:?} in one piece, {cut:?} cut");
     if let Ok(Some((used, accepted))) = whole {
         assert!(used <= answer.len());
