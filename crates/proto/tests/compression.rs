@@ -18,11 +18,12 @@ const BYTES_MAX: usize = 1 << 20;
 
 /// The parameters that a client sets; the others it leaves out.
 fn offers() -> impl Iterator<Item = Compression> {
-    (0..16).map(|present| Compression {
+    (0..32).map(|present| Compression {
         server_context_takeover: present & 1 == 0,
         client_context_takeover: present & 2 == 0,
         server_max_window_bits: if present & 4 == 0 { 15 } else { 9 },
         client_max_window_bits: if present & 8 == 0 { 15 } else { 9 },
+        client_window_negotiable: present & 16 == 0,
         level: 6,
         threshold: None,
     })
