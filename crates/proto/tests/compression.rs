@@ -84,7 +84,7 @@ fn noise(bytes: usize, mut seed: u32) -> Vec<u8> {
 }
 
 #[test]
-fn all_sixteen_combinations_on_both_sides() {
+fn all_combinations_on_both_sides() {
     let random = noise(20_000, 1);
     let compressed_before = {
         let (mut client, _) = connect(Compression::default(), Compression::default());
