@@ -36,13 +36,16 @@ const SEED_SCRIPTS: [&str; 12] = [
 ];
 
 /// Each file of crates/proto that reads what a peer sent, and the fuzz target that tries it.
-const DECODERS: [(&str, &str); 19] = [
+const DECODERS: [(&str, &str); 22] = [
     ("http/answer", "upgrade"),
+    ("http/answer_reader", "answer"),
     ("http/body", "request_body"),
+    ("http/coding", "answer"),
     ("http/fields", "request_head"),
     ("http/grammar", "request_head"),
     ("http/head", "request_head"),
     ("http/request", "request_head"),
+    ("inflate", "inflate"),
     ("websocket/client", "client"),
     ("websocket/close", "close_payload"),
     ("websocket/deflate", "inflate"),
@@ -59,9 +62,12 @@ const DECODERS: [(&str, &str); 19] = [
 ];
 
 /// Its other files: they decode nothing.
-const NO_DECODERS: [&str; 8] = [
+const NO_DECODERS: [&str; 11] = [
     "block",
     "lib",
+    "http/client_request",
+    "http/form",
+    "http/lines",
     "http/mod",
     "http/response",
     "websocket/keys",

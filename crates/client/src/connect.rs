@@ -5,6 +5,7 @@ use crate::error::Error;
 use std::io::{Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::time::{Duration, Instant};
+use wirewool_proto::http::client_request::{ClientRequest, host_line};
 use wirewool_proto::http::head::HeadLimits;
 use wirewool_proto::websocket::client;
 use wirewool_proto::websocket::extension::{Compression, WINDOW_BITS_MAX, WINDOW_BITS_MIN};
@@ -49,7 +50,7 @@ impl Connect {
         }
     }
 
-    /// One more header line of the request.
+    /// One more header line of the request. Those that the handshake itself needs are left out.
     #[must_use]
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Connect {
         self.headers.push((name.into(), value.into()));
@@ -100,15 +101,11 @@ impl Connect {
         let mut seed = [0; 32];
         getrandom::fill(&mut seed).map_err(|error| Error::socket("no randomness from the system")(error.into()))?;
         let mut keys = Keys::from_seed(seed);
-        let headers: Vec<(&str, &str)> = self.headers.iter().map(|(name, value)| (&**name, &**value)).collect();
+        let headers: Vec<(&str, &[u8])> =
+            self.headers.iter().map(|(name, value)| (&**name, value.as_bytes())).collect();
         let protocols: Vec<&str> = self.protocols.iter().map(String::as_str).collect();
-        let request = UpgradeRequest {
-            host: &place.host_line,
-            target: &place.target,
-            headers: &headers,
-            protocols: &protocols,
-            compression: self.compression,
-        };
+        let request = ClientRequest { headers: &headers, ..ClientRequest::new("GET", &place.host_line, &place.target) };
+        let request = UpgradeRequest { request, protocols: &protocols, compression: self.compression };
         let (upgrade, bytes) = Upgrade::begin(&request, HeadLimits::default(), &mut keys)?;
         (&stream).write_all(&bytes).map_err(Error::socket("cannot send the upgrade request"))?;
         let (accepted, behind) = answer(&stream, upgrade, deadline)?;
@@ -186,7 +183,7 @@ impl Place {
         Ok(Place {
             host: host.trim_start_matches('[').trim_end_matches(']').to_owned(),
             port,
-            host_line: if port == 80 { host.to_owned() } else { format!("{host}:{port}") },
+            host_line: host_line(host, port, 80),
             target: if path.starts_with('/') { path.to_owned() } else { format!("/{path}") },
         })
     }

@@ -158,7 +158,7 @@ fn what_is_no_websocket_server() {
             |error| matches!(error, Error::Upgrade(UpgradeError::Status(head)) if head.status() == 403),
         ),
         (&wrong, |error| matches!(error, Error::Upgrade(UpgradeError::Accept { .. }))),
-        ("SSH-2.0-OpenSSH_9.2\r\n", |error| matches!(error, Error::Upgrade(UpgradeError::Head(_)))),
+        ("SSH-2.0-OpenSSH_9.2\r\n", |error| matches!(error, Error::Upgrade(UpgradeError::Answer(_)))),
         ("", |error| matches!(error, Error::Ended)),
         ("HTTP/1.1 101", |error| matches!(error, Error::Ended)),
     ];

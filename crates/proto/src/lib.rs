@@ -1,10 +1,11 @@
 //! One connection, pure: bytes become meaning and meaning becomes bytes, with no socket and no clock.
 //!
-//! * [`http`]: request head and body, response head (RFC 9110, 9112).
+//! * [`http`]: requests and responses, read and written by either side (RFC 9110, 9112).
 //! * [`websocket`]: handshake, frames, masking, messages, close codes (RFC 6455).
-//! * [`block`]: the growable buffer that a message is put together in.
+//! * [`block`]: the growable buffer that a message is put together in; [`inflate`]: how compressed bytes come into it.
 #![forbid(unsafe_code)]
 
 pub mod block;
 pub mod http;
+pub mod inflate;
 pub mod websocket;

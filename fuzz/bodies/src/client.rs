@@ -2,8 +2,9 @@
 
 use crate::choices::{Choices, Cuts};
 use crate::frames::frames;
+use wirewool_proto::http::answer_reader::AnswerError;
 use wirewool_proto::http::head::{Head, HeadLimits, HeadReader};
-use wirewool_proto::websocket::client::{Client, NotSent, Outgoing};
+use wirewool_proto::websocket::client::{Answers, Client, NotSent, Outgoing};
 use wirewool_proto::websocket::close::CloseCode;
 use wirewool_proto::websocket::extension::{Compression, WINDOW_BITS_MAX, WINDOW_BITS_MIN, negotiate};
 use wirewool_proto::websocket::frame::decode;
@@ -30,7 +31,7 @@ pub fn upgrade(data: &[u8]) {
     });
     let protocols: &[&str] = if choices.flag() { &["chat", "superchat"] } else { &[] };
     let mut cuts = Cuts::new(choices.byte());
-    let request = UpgradeRequest { host: "h", target: "/", headers: &[], protocols, compression: offered };
+    let request = UpgradeRequest { protocols, compression: offered, ..UpgradeRequest::new("h", "/") };
     let begin = || Upgrade::begin(&request, HeadLimits::default(), &mut Keys::from_seed([0; 32])).expect("legal");
     let (_, bytes) = begin();
     let answer = with_accept(choices.rest(), &bytes, offered.as_ref());
@@ -49,7 +50,7 @@ pub fn upgrade(data: &[u8]) {
     let whole = read(vec![&answer]);
     let cut = read(cuts.pieces(&answer));
     // Where an unfinished head is cut moves the moment of an error, not its kind.
-    let late = matches!(&whole, Err(UpgradeError::Head(_))) && cut == Ok(None);
+    let late = matches!(&whole, Err(UpgradeError::Answer(AnswerError::Head(_)))) && cut == Ok(None);
     assert!(cut == whole || late, "{whole:?} in one piece, {cut:?} cut");
     if let Ok(Some((used, accepted))) = whole {
         assert!(used <= answer.len());
@@ -87,10 +88,15 @@ fn check_accepted(accepted: &Accepted, protocols: &[&str], offered: Option<&Comp
 pub fn client(data: &[u8]) {
     let mut choices = Choices::new(data);
     let bytes_max = choices.one_of(&[1000, 0, 130, 1 << 16]);
-    let (closes, mut cuts) = (choices.flag(), Cuts::new(choices.byte()));
+    let (manner, mut cuts) = (choices.byte(), Cuts::new(choices.byte()));
+    let (closes, is_masking) = (manner & 1 == 1, manner & 2 == 0);
+    let answers = Answers { pings: manner & 4 == 0, closes: manner & 8 == 0 };
     let stream = frames(Role::Client, choices);
     let read = |pieces: Vec<&[u8]>| {
-        let mut client = Client::new(None, bytes_max, Keys::from_seed([0; 32]));
+        let mut client = Client::new(None, bytes_max, Keys::from_seed([0; 32])).with_answers(answers);
+        if !is_masking {
+            client = client.without_masking();
+        }
         client.send(Outgoing { fragment_bytes_max: 3, ..Outgoing::binary(b"several") }).expect("it is open");
         if closes {
             client.close(CloseCode::NORMAL, "").expect("it is open");
@@ -106,7 +112,7 @@ pub fn client(data: &[u8]) {
         (log, output, client.is_closed())
     };
     let whole = read(vec![&stream]);
-    check_output(&whole.1);
+    check_output(&whole.1, is_masking);
     assert_eq!(read(cuts.pieces(&stream)), whole, "cut");
 }
 
@@ -133,11 +139,11 @@ fn feed(client: &mut Client, mut piece: Vec<u8>, log: &mut Vec<String>) {
     }
 }
 
-/// Masked frames, and nothing behind a close frame.
-fn check_output(output: &[u8]) {
+/// Frames masked or not, and nothing behind a close frame.
+fn check_output(output: &[u8], is_masking: bool) {
     let mut rest = output;
     while let Some(header) = decode(rest).expect("legal frames") {
-        assert!(header.key.is_some() && header.rsv == 0);
+        assert!(header.key.is_some() == is_masking && header.rsv == 0);
         rest = &rest[header.size + header.len as usize..];
         assert!(header.opcode as u8 != 8 || rest.is_empty());
     }

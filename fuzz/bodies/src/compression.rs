@@ -2,7 +2,8 @@
 
 use crate::choices::{Choices, Cuts};
 use wirewool_proto::block::Block;
-use wirewool_proto::websocket::deflate::{InflateError, Inflater};
+use wirewool_proto::inflate::InflateError;
+use wirewool_proto::websocket::deflate::Inflater;
 
 /// Any two messages: the same result however they are cut, never beyond the bound.
 pub fn inflate(data: &[u8]) {

@@ -75,6 +75,7 @@ pub fn request_body(data: &[u8]) {
         Framing::Length(length),
         Framing::None,
         Framing::Length(length << 56 | length),
+        Framing::ToEnd,
     ]);
     let bytes_max = choices.one_of(&[1 << 20, 0, 8, 100, usize::MAX]);
     let mut cuts = Cuts::new(choices.byte());

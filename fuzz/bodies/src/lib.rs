@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::missing_panics_doc, reason = "to panic when something is wrong is what a body is for")]
 
+pub mod answer;
 pub mod choices;
 pub mod client;
 pub mod codec;
@@ -19,10 +20,11 @@ pub mod text;
 pub type Body = fn(&[u8]);
 
 /// All targets: the name of its file in `fuzz_targets` and of its folder in `seeds`, and its body.
-pub const TARGETS: [(&str, Body); 14] = [
+pub const TARGETS: [(&str, Body); 15] = [
     ("request_head", http::request_head),
     ("request_body", http::request_body),
     ("handshake", http::handshake),
+    ("answer", answer::answer),
     ("upgrade", client::upgrade),
     ("client", client::client),
     ("frame_header", frames::frame_header),

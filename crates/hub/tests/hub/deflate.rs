@@ -16,6 +16,7 @@ const TAKEOVER: Compression = Compression {
     client_context_takeover: true,
     server_max_window_bits: 15,
     client_max_window_bits: 15,
+    client_window_negotiable: true,
     level: 6,
     threshold: None,
 };

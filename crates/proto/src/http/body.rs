@@ -1,14 +1,14 @@
-//! Turns the bytes behind a request head, in pieces of any size, into the body (RFC 9112, sections 6 and 7).
+//! Turns the bytes behind a head, in pieces of any size, into the body (RFC 9112, sections 6 and 7).
 
 use thiserror::Error;
 
 use crate::http::head::Framing;
 
-/// A request body that was refused.
+/// A body that was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum BodyError {
     /// The body is declared to be, or has become, larger than the limit.
-    #[error("request body too large: must be at most {bytes_max} bytes")]
+    #[error("body too large: must be at most {bytes_max} bytes")]
     TooLarge {
         /// The limit, in bytes.
         bytes_max: usize,
@@ -28,10 +28,13 @@ pub enum BodyError {
     /// More trailers than anybody needs.
     #[error("trailers too large: must be at most {TRAILER_BYTES_MAX} bytes")]
     TrailersTooLarge,
+    /// The connection ended before the body did (RFC 9112, section 8).
+    #[error("body cut short: must come to its end before the connection does")]
+    CutShort,
 }
 
 impl BodyError {
-    /// The status of the answer; the connection closes behind it.
+    /// The status of a server's answer to it; the connection closes behind it.
     pub fn status(&self) -> u16 {
         match self {
             Self::TooLarge { .. } => 413,
@@ -53,8 +56,57 @@ impl BodyError {
 /// ```
 #[derive(Debug)]
 pub struct BodyReader {
-    state: State,
+    deframer: Deframer,
     body: Vec<u8>,
+}
+
+impl BodyReader {
+    /// A reader for the body that the head announced, of at most `body_bytes_max` bytes after decoding.
+    ///
+    /// # Errors
+    ///
+    /// [`BodyError::TooLarge`] if the declared length is beyond the limit.
+    pub fn new(framing: Framing, body_bytes_max: usize) -> Result<Self, BodyError> {
+        Ok(Self { deframer: Deframer::new(framing, body_bytes_max)?, body: Vec::new() })
+    }
+
+    /// Takes the next piece. Returns how many of its bytes belong to this body, and whether the body is complete; until
+    /// it is, that is all of them. A complete body takes nothing more; an empty piece asks whether one is to come.
+    ///
+    /// # Errors
+    ///
+    /// The body is refused: the connection must end, and the reader is of no more use.
+    pub fn next(&mut self, input: &[u8]) -> Result<(usize, bool), BodyError> {
+        let mut used = 0;
+        while used < input.len() && !self.deframer.is_done() {
+            let (taken, data) = self.deframer.next(&input[used..])?;
+            self.body.extend_from_slice(data);
+            used += taken;
+        }
+        Ok((used, self.deframer.is_done()))
+    }
+
+    /// The body gathered so far: whole once [`next`](Self::next) has said so.
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.body
+    }
+}
+
+/// Finds a body's data among what frames it, and its end. It keeps no data. The default one is of no body.
+///
+/// ```
+/// use wirewool_proto::http::{body::Deframer, head::Framing};
+///
+/// let mut deframer = Deframer::new(Framing::Chunked, 1024).unwrap();
+/// assert_eq!(deframer.next(b"5\r\nhello\r\n"), Ok((8, &b"hello"[..])));
+/// assert_eq!(deframer.next(b"\r\n0\r\n\r\nHTTP"), Ok((7, &b""[..])));
+/// assert!(deframer.is_done());
+/// ```
+#[derive(Debug, Default)]
+pub struct Deframer {
+    state: State,
+    /// Bytes of data so far.
+    body_bytes: usize,
     body_bytes_max: usize,
     /// Bytes of all chunk extensions together.
     extension_bytes: usize,
@@ -66,6 +118,7 @@ pub struct BodyReader {
 ///
 /// ```text
 /// Fixed ──last byte──► Done                                    (Content-Length)
+/// ToEnd ──end of the connection──► Done                        (a response with neither)
 ///
 /// Size ──CR──► SizeEnd ──LF, size > 0──► Data ──last byte──► DataCr ──CR──► DataLf ──LF──► Size
 ///  │ ;            ▲ └───LF, size = 0──► TrailerStart ──CR──► LastLf ──LF──► Done
@@ -73,19 +126,32 @@ pub struct BodyReader {
 /// Extension ──────┘                      ▼        │
 ///                                      Trailer ──CR──► TrailerLf
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum State {
-    Fixed { left: u64 },
-    Size { size: u64, digits: u8 },
-    Extension { size: u64 },
-    SizeEnd { size: u64 },
-    Data { left: u64 },
+    Fixed {
+        left: u64,
+    },
+    ToEnd,
+    Size {
+        size: u64,
+        digits: u8,
+    },
+    Extension {
+        size: u64,
+    },
+    SizeEnd {
+        size: u64,
+    },
+    Data {
+        left: u64,
+    },
     DataCr,
     DataLf,
     TrailerStart,
     Trailer,
     TrailerLf,
     LastLf,
+    #[default]
     Done,
 }
 
@@ -103,8 +169,8 @@ const TRAILER_BYTES_MAX: usize = 8 * 1024;
 /// Sixteen hexadecimal digits fill 64 bits.
 const SIZE_DIGITS_MAX: u8 = 16;
 
-impl BodyReader {
-    /// A reader for the body that the head announced, of at most `body_bytes_max` bytes after decoding.
+impl Deframer {
+    /// What finds the body that the head announced, of at most `body_bytes_max` bytes without its framing.
     ///
     /// # Errors
     ///
@@ -117,35 +183,57 @@ impl BodyReader {
             }
             Framing::Length(left) => State::Fixed { left },
             Framing::Chunked => State::SIZE,
+            Framing::ToEnd => State::ToEnd,
         };
-        Ok(Self { state, body: Vec::new(), body_bytes_max, extension_bytes: 0, trailer_bytes: 0 })
+        Ok(Self { state, body_bytes: 0, body_bytes_max, extension_bytes: 0, trailer_bytes: 0 })
     }
 
-    /// Takes the next piece. Returns how many of its bytes belong to this body, and whether the body is complete; until
-    /// it is, that is all of them. A complete body takes nothing more; an empty piece asks whether one is to come.
+    /// Looks for data in the next piece. Returns how many bytes of the piece were used up, and the data at their end:
+    /// empty once the piece is used up or the body is complete.
     ///
     /// # Errors
     ///
-    /// The body is refused: the connection must end, and the reader is of no more use.
-    pub fn next(&mut self, input: &[u8]) -> Result<(usize, bool), BodyError> {
+    /// The body is refused: the connection must end, and the deframer is of no more use.
+    pub fn next<'a>(&mut self, input: &'a [u8]) -> Result<(usize, &'a [u8]), BodyError> {
         let mut used = 0;
         while used < input.len() && self.state != State::Done {
-            used += self.step(&input[used..])?;
+            let rest = &input[used..];
+            let data = match self.state {
+                State::Fixed { left } => self.take(left, rest, |left| State::Fixed { left }, State::Done),
+                State::Data { left } => self.take(left, rest, |left| State::Data { left }, State::DataCr),
+                State::ToEnd => self.take_any(rest)?,
+                _ => {
+                    self.step(rest[0])?;
+                    used += 1;
+                    continue;
+                }
+            };
+            return Ok((used + data.len(), data));
         }
-        Ok((used, self.state == State::Done))
+        Ok((used, b""))
     }
 
-    /// The body gathered so far: whole once [`next`](Self::next) has said so.
-    pub fn into_bytes(self) -> Vec<u8> {
-        self.body
+    /// Whether the body is complete. It takes nothing more then.
+    pub fn is_done(&self) -> bool {
+        self.state == State::Done
     }
 
-    /// Takes as much data as there is, or one byte of anything else. Returns how many; the input is not empty.
-    fn step(&mut self, input: &[u8]) -> Result<usize, BodyError> {
-        let byte = input[0];
+    /// The connection has ended, which completes a body that goes on until then.
+    ///
+    /// # Errors
+    ///
+    /// [`BodyError::CutShort`] if more was to come (RFC 9112, section 8).
+    pub fn end(&mut self) -> Result<(), BodyError> {
+        match self.state {
+            State::Done | State::ToEnd => self.state = State::Done,
+            _ => return Err(BodyError::CutShort),
+        }
+        Ok(())
+    }
+
+    /// Takes one byte that is no data.
+    fn step(&mut self, byte: u8) -> Result<(), BodyError> {
         self.state = match (self.state, byte) {
-            (State::Fixed { left }, _) => return Ok(self.take(left, input, |left| State::Fixed { left }, State::Done)),
-            (State::Data { left }, _) => return Ok(self.take(left, input, |left| State::Data { left }, State::DataCr)),
             (State::Size { size, digits: 1.. }, b'\r') => State::SizeEnd { size },
             (State::Size { size, digits: 1.. }, b';') => self.extend(size)?,
             (State::Size { size, digits }, _) => add_digit(size, digits, byte)?,
@@ -161,23 +249,32 @@ impl BodyReader {
             (State::TrailerStart | State::Trailer, _) if !is_control(byte) => self.pass_trailer(State::Trailer)?,
             (State::TrailerLf, b'\n') => self.pass_trailer(State::TrailerStart)?,
             (State::LastLf, b'\n') => State::Done,
-            (State::Done, _) => return Ok(0),
             _ => return Err(BodyError::ControlByte),
         };
-        Ok(1)
+        Ok(())
     }
 
-    /// Keeps up to `left` bytes of data, and is then where more is wanted or where none is.
-    fn take(&mut self, left: u64, input: &[u8], more: fn(u64) -> State, none: State) -> usize {
+    /// Takes up to `left` bytes of data, and is then where more is wanted or where none is.
+    fn take<'a>(&mut self, left: u64, input: &'a [u8], more: fn(u64) -> State, none: State) -> &'a [u8] {
         let length = input.len().min(usize::try_from(left).unwrap_or(usize::MAX));
-        self.body.extend_from_slice(&input[..length]);
+        self.body_bytes += length;
         let left = left - length as u64;
         self.state = if left > 0 { more(left) } else { none };
-        length
+        &input[..length]
+    }
+
+    /// Takes as much as the limit leaves.
+    fn take_any<'a>(&mut self, input: &'a [u8]) -> Result<&'a [u8], BodyError> {
+        let length = input.len().min(self.body_bytes_max - self.body_bytes);
+        if length == 0 {
+            return Err(BodyError::TooLarge { bytes_max: self.body_bytes_max });
+        }
+        self.body_bytes += length;
+        Ok(&input[..length])
     }
 
     fn begin_chunk(&mut self, size: u64) -> Result<State, BodyError> {
-        if size > (self.body_bytes_max - self.body.len()) as u64 {
+        if size > (self.body_bytes_max - self.body_bytes) as u64 {
             return Err(BodyError::TooLarge { bytes_max: self.body_bytes_max });
         }
         Ok(if size > 0 { State::Data { left: size } } else { State::TrailerStart })
@@ -185,7 +282,7 @@ impl BodyReader {
 
     fn extend(&mut self, size: u64) -> Result<State, BodyError> {
         self.extension_bytes += 1;
-        if self.extension_bytes > EXTENSION_BYTES_MAX + self.body.len() {
+        if self.extension_bytes > EXTENSION_BYTES_MAX + self.body_bytes {
             return Err(BodyError::ExtensionTooLarge);
         }
         Ok(State::Extension { size })
@@ -259,6 +356,8 @@ mod tests {
             (Framing::Length(5), "helloGET", 5, true),
             (Framing::Length(5), "hell", 4, false),
             (Framing::Length(8), "12345678", 8, true),
+            (Framing::ToEnd, "", 0, false),
+            (Framing::ToEnd, "12345678", 8, false),
         ];
         for &(framing, bytes, used, done) in rows {
             let outcome = Ok((used, done, bytes.as_bytes()[..used].to_vec()));
@@ -268,6 +367,27 @@ mod tests {
             assert_eq!(read(Framing::Length(length), 8, []), Err(BodyError::TooLarge { bytes_max: 8 }));
         }
         assert_eq!(BodyError::TooLarge { bytes_max: 8 }.status(), 413);
+        assert_eq!(read_cut(Framing::ToEnd, 8, b"123456789"), Err(BodyError::TooLarge { bytes_max: 8 }));
+    }
+
+    #[test]
+    fn the_connection_ends() {
+        let rows = [
+            (Framing::None, "", Ok(())),
+            (Framing::Length(5), "hello", Ok(())),
+            (Framing::Length(5), "hell", Err(BodyError::CutShort)),
+            (Framing::Chunked, "0\r\n\r\n", Ok(())),
+            (Framing::Chunked, "1\r\nx\r\n", Err(BodyError::CutShort)),
+            (Framing::Chunked, "", Err(BodyError::CutShort)),
+            (Framing::ToEnd, "", Ok(())),
+            (Framing::ToEnd, "hello", Ok(())),
+        ];
+        for (framing, bytes, outcome) in rows {
+            let mut reader = BodyReader::new(framing, 8).expect("within the limit");
+            reader.next(bytes.as_bytes()).expect("accepted");
+            assert_eq!(reader.deframer.end(), outcome, "{framing:?} {bytes:?}");
+            assert_eq!(reader.deframer.is_done(), outcome.is_ok());
+        }
     }
 
     #[test]
@@ -428,6 +548,7 @@ mod tests {
         ) {
             same_for_every_split(Framing::Chunked, &bytes, bytes_max, &cuts)?;
             same_for_every_split(Framing::Length(length), &bytes, bytes_max, &cuts)?;
+            same_for_every_split(Framing::ToEnd, &bytes, bytes_max, &cuts)?;
         }
     }
 }

@@ -2,6 +2,9 @@
 
 use std::mem::MaybeUninit;
 
+use crate::http::grammar::parse_length;
+use crate::http::head::{HeadError, Version};
+
 /// A range of a head's bytes. Four bytes a side: a head keeps two of these per header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Span {
@@ -63,6 +66,45 @@ impl Fields {
     /// The head's bytes, from its first line to the empty line that ends it.
     pub fn raw(&self) -> &[u8] {
         &self.raw
+    }
+
+    /// Whether the connection stays open behind a message of this version (RFC 9112, section 9.3).
+    pub(super) fn keep_alive(&self, version: Version) -> bool {
+        if self.has_token("connection", "close") {
+            return false;
+        }
+        version == Version::Http11 || self.has_token("connection", "keep-alive")
+    }
+
+    /// What the Content-Length says, which is there.
+    pub(super) fn length(&self) -> Result<u64, HeadError> {
+        let mut lengths = self.header_all("content-length");
+        match (lengths.next(), lengths.next()) {
+            (Some(value), None) => parse_length(value).ok_or(HeadError::Length),
+            _ => Err(HeadError::LengthRepeated),
+        }
+    }
+
+    /// Checks that the Transfer-Encoding, which is there, is chunked.
+    pub(super) fn check_encoding(&self, version: Version) -> Result<(), HeadError> {
+        // RFC 9112, section 6.1: such a message has faulty framing.
+        if version == Version::Http10 {
+            return Err(HeadError::EncodingVersion);
+        }
+        let (mut lines, mut last) = (0, &b""[..]);
+        for line in self.header_all("transfer-encoding") {
+            (lines, last) = (lines + 1, line);
+        }
+        if lines == 1 && last.eq_ignore_ascii_case(b"chunked") {
+            return Ok(());
+        }
+        // RFC 9112, section 6.3: "If a Transfer-Encoding header field is present in a request and the chunked transfer
+        // coding is not the final encoding, the message body length cannot be determined reliably; the server MUST
+        // respond with the 400 (Bad Request) status code and then close the connection." That of a response would go on
+        // until the connection ends, in a coding that is not implemented.
+        let coding = last.rsplit(|&byte| byte == b',').next().unwrap_or(last);
+        let framed = coding.trim_ascii().eq_ignore_ascii_case(b"chunked");
+        Err(if framed { HeadError::EncodingUnsupported } else { HeadError::EncodingUnframed })
     }
 
     pub(super) fn bytes(&self, span: Span) -> &[u8] {

@@ -38,3 +38,11 @@ pub(super) fn parse_length(value: &[u8]) -> Option<u64> {
 pub(super) fn is_token(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
 }
+
+/// `name=value`, not decoded, quotes kept, white space around both cut off. Without a name, or without `=`, it is no
+/// cookie (RFC 6265, sections 4.2.1 and 5.2).
+pub(super) fn cookie_pair(pair: &[u8]) -> Option<(&[u8], &[u8])> {
+    let equals = memchr::memchr(b'=', pair)?;
+    let name = pair[..equals].trim_ascii();
+    (!name.is_empty()).then(|| (name, pair[equals + 1..].trim_ascii()))
+}

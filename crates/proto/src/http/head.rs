@@ -7,7 +7,7 @@ use memchr::memchr_iter;
 use thiserror::Error;
 
 use crate::http::fields::{Fields, Span, with_slots};
-use crate::http::grammar::{is_host_byte, is_scheme, is_target, parse_length};
+use crate::http::grammar::{is_host_byte, is_scheme, is_target};
 
 /// How much of a request head is accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,15 +44,17 @@ impl Version {
     }
 }
 
-/// How the end of a request's body is found (RFC 9112, section 6.3).
+/// How the end of a body is found (RFC 9112, section 6.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Framing {
-    /// Neither Content-Length nor Transfer-Encoding: there is no body.
+    /// There is no body: a request with neither Content-Length nor Transfer-Encoding, a response that cannot have one.
     None,
     /// Content-Length, in bytes.
     Length(u64),
     /// Transfer-Encoding: chunked.
     Chunked,
+    /// The body of a response with neither: it ends with the connection.
+    ToEnd,
 }
 
 /// A head that was refused.
@@ -185,10 +187,7 @@ impl Head {
 
     /// Whether the connection stays open after the response (RFC 9112, section 9.3).
     pub fn keep_alive(&self) -> bool {
-        if self.has_token("connection", "close") {
-            return false;
-        }
-        self.version == Version::Http11 || self.has_token("connection", "keep-alive")
+        self.fields.keep_alive(self.version)
     }
 
     /// How the end of the body is found.
@@ -252,33 +251,12 @@ impl Head {
     }
 
     fn find_framing(&self) -> Result<Framing, HeadError> {
-        let mut lengths = self.header_all("content-length");
-        match (lengths.next(), self.header("transfer-encoding")) {
+        match (self.header("content-length"), self.header("transfer-encoding")) {
             (None, None) => Ok(Framing::None),
             (Some(_), Some(_)) => Err(HeadError::LengthAndEncoding),
-            (Some(_), None) if lengths.next().is_some() => Err(HeadError::LengthRepeated),
-            (Some(value), None) => parse_length(value).map(Framing::Length).ok_or(HeadError::Length),
-            (None, Some(_)) => self.find_encoding(),
+            (Some(_), None) => self.fields.length().map(Framing::Length),
+            (None, Some(_)) => self.fields.check_encoding(self.version).map(|()| Framing::Chunked),
         }
-    }
-
-    fn find_encoding(&self) -> Result<Framing, HeadError> {
-        if self.version == Version::Http10 {
-            return Err(HeadError::EncodingVersion);
-        }
-        let (mut lines, mut last) = (0, &b""[..]);
-        for line in self.header_all("transfer-encoding") {
-            (lines, last) = (lines + 1, line);
-        }
-        if lines == 1 && last.eq_ignore_ascii_case(b"chunked") {
-            return Ok(Framing::Chunked);
-        }
-        // RFC 9112, section 6.3: "If a Transfer-Encoding header field is present in a request and the chunked transfer
-        // coding is not the final encoding, the message body length cannot be determined reliably; the server MUST
-        // respond with the 400 (Bad Request) status code and then close the connection."
-        let coding = last.rsplit(|&byte| byte == b',').next().unwrap_or(last);
-        let framed = coding.trim_ascii().eq_ignore_ascii_case(b"chunked");
-        Err(if framed { HeadError::EncodingUnsupported } else { HeadError::EncodingUnframed })
     }
 }
 

@@ -1,5 +1,6 @@
 //! Puts a head and its body together into a request.
 
+use crate::http::grammar::cookie_pair;
 use crate::http::head::Head;
 
 /// A whole request.
@@ -16,11 +17,7 @@ impl Request {
     /// without a name, or without `=`, is no cookie (RFC 6265, section 4.2.1) and left out.
     pub fn cookies(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         let pairs = self.head.header_all("cookie").flat_map(|value| value.split(|&byte| byte == b';'));
-        pairs.filter_map(|pair| {
-            let equals = memchr::memchr(b'=', pair)?;
-            let name = pair[..equals].trim_ascii();
-            (!name.is_empty()).then(|| (name, pair[equals + 1..].trim_ascii()))
-        })
+        pairs.filter_map(cookie_pair)
     }
 }
 

@@ -6,11 +6,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use http::StatusCode;
 use httpdate::HttpDate;
-use memchr::memchr3;
 use thiserror::Error;
 
-use crate::http::grammar::is_token;
 use crate::http::head::Head;
+use crate::http::lines::{self, LineError, ends_line};
 
 /// A response that would not arrive as it was meant. Nothing has been written.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -21,20 +20,9 @@ pub enum ResponseError {
     /// A reason phrase with a byte that ends the line.
     #[error("reason phrase of status {0}: must have no CR, LF or NUL")]
     Reason(u16),
-    /// A header name that is not a token (RFC 9110, section 5.6.2).
-    #[error("header name {0:?}: must be letters, digits and !#$%&'*+-.^_`|~ only")]
-    HeaderName(String),
-    /// A header value with a byte that would end the line, and so begin another header.
-    #[error("value of header {0:?}: must have no CR, LF or NUL")]
-    HeaderValue(String),
-    /// The Content-Length that was set is not the body's: the next response would be read at the wrong place.
-    #[error("Content-Length {declared:?}: must be the body's length, {body_bytes}, and set once")]
-    Length {
-        /// The value that was set.
-        declared: String,
-        /// The body's length in bytes.
-        body_bytes: usize,
-    },
+    /// A header line that would be read as something else.
+    #[error(transparent)]
+    Line(#[from] LineError),
 }
 
 /// The status line and headers of a response, borrowed.
@@ -64,13 +52,7 @@ impl ResponseHead<'_> {
         out.extend_from_slice(&digits);
         out.extend_from_slice(reason.as_bytes());
         out.extend_from_slice(b"\r\n");
-        for (name, value) in self.headers {
-            out.extend_from_slice(name.as_bytes());
-            out.extend_from_slice(b": ");
-            out.extend_from_slice(value);
-            out.extend_from_slice(b"\r\n");
-        }
-        out.extend_from_slice(b"\r\n");
+        lines::write(self.headers, out);
         Ok(())
     }
 
@@ -81,24 +63,12 @@ impl ResponseHead<'_> {
         if ends_line(self.reason.as_bytes()) {
             return Err(ResponseError::Reason(self.status));
         }
-        for (name, value) in self.headers {
-            if !is_token(name) {
-                return Err(ResponseError::HeaderName((*name).to_owned()));
-            }
-            if ends_line(value) {
-                return Err(ResponseError::HeaderValue((*name).to_owned()));
-            }
-        }
-        Ok(())
+        Ok(lines::check(self.headers)?)
     }
 }
 
 fn registered_reason(status: u16) -> &'static str {
     StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason()).unwrap_or("Unknown Status")
-}
-
-fn ends_line(bytes: &[u8]) -> bool {
-    memchr3(b'\r', b'\n', 0, bytes).is_some()
 }
 
 /// Appends one chunk of a chunked body (RFC 9112, section 7.1). No data appends nothing: an empty chunk ends the body.
@@ -191,13 +161,13 @@ impl Response {
     ///
     /// # Errors
     ///
-    /// As [`ResponseHead::encode`], and [`ResponseError::Length`] for a Content-Length that is not the body's.
+    /// As [`ResponseHead::encode`], and [`LineError::Length`] for a Content-Length that is not the body's.
     pub fn encode(&self, exchange: Exchange, now: SystemTime, out: &mut Vec<u8>) -> Result<(), ResponseError> {
         let bodiless = matches!(self.status, 100..200 | 204 | 304);
         let coded = self.has("transfer-encoding");
         let body: &[u8] = if bodiless { b"" } else { &self.body };
         if !bodiless && !coded && !exchange.request_is_head {
-            self.check_length()?;
+            lines::check_length(self.lines(), self.body.len())?;
         }
         let mut date_value = Vec::with_capacity(29);
         date(now, &mut date_value);
@@ -216,8 +186,7 @@ impl Response {
             _ if name.eq_ignore_ascii_case("transfer-encoding") => !bodiless,
             _ => true,
         };
-        let own = self.headers.iter().map(|(name, value)| (&**name, &**value));
-        let mut headers: Vec<_> = own.filter(|(name, _)| is_sent(name)).collect();
+        let mut headers: Vec<_> = self.lines().filter(|(name, _)| is_sent(name)).collect();
         let missing = defaults.iter().filter(|(name, _, wanted)| *wanted && !self.has(name));
         headers.extend(missing.map(|&(name, value, _)| (name, value)));
         ResponseHead { status: self.status, reason: "", headers: &headers }.encode(out)?;
@@ -231,16 +200,9 @@ impl Response {
         self.headers.iter().any(|(own, _)| own.eq_ignore_ascii_case(name))
     }
 
-    fn check_length(&self) -> Result<(), ResponseError> {
-        let body_bytes = self.body.len();
-        let lengths = self.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("content-length"));
-        for (line, (_, declared)) in lengths.enumerate() {
-            if line > 0 || declared != body_bytes.to_string().as_bytes() {
-                let declared = String::from_utf8_lossy(declared).into_owned();
-                return Err(ResponseError::Length { declared, body_bytes });
-            }
-        }
-        Ok(())
+    /// Its own header lines.
+    fn lines(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.headers.iter().map(|(name, value)| (&**name, &**value))
     }
 }
 
@@ -263,6 +225,7 @@ mod tests {
     use super::{Exchange, LAST_CHUNK, Response, ResponseError, ResponseHead, bad_request_page, chunk, date};
     use crate::http::body::BodyReader;
     use crate::http::head::{Framing, HeadLimits, HeadReader};
+    use crate::http::lines::LineError;
 
     const GET: Exchange = Exchange { request_is_head: false, keep_alive: true };
     const HEAD: Exchange = Exchange { request_is_head: true, keep_alive: true };
@@ -301,8 +264,8 @@ mod tests {
 
     #[test]
     fn splitting_is_refused() {
-        let name = |name: &str| ResponseError::HeaderName(name.to_owned());
-        let value = || ResponseError::HeaderValue("X".to_owned());
+        let name = |name: &str| LineError::Name(name.to_owned()).into();
+        let value = || LineError::Value("X".to_owned()).into();
         let rows: &[(u16, &str, &str, &[u8], ResponseError)] = &[
             (99, "", "X", b"y", ResponseError::Status(99)),
             (1000, "", "X", b"y", ResponseError::Status(1000)),
@@ -380,8 +343,8 @@ mod tests {
             (page().header("Content-Length", "4"), "4"),
         ] {
             let mut out = Vec::new();
-            let error = ResponseError::Length { declared: declared.to_owned(), body_bytes: response.body.len() };
-            assert_eq!(response.encode(GET, now(), &mut out), Err(error));
+            let error = LineError::Length { declared: declared.to_owned(), body_bytes: response.body.len() };
+            assert_eq!(response.encode(GET, now(), &mut out), Err(error.into()));
             assert!(out.is_empty());
         }
         assert!(page().encode(GET, now(), &mut Vec::new()).is_ok());

@@ -51,7 +51,7 @@ impl<'a> Outgoing<'a> {
 /// A frame that is not sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NotSent {
-    /// RFC 6455 §5.5.1: nothing follows a close frame.
+    /// RFC 6455 §5.5.1: nothing follows a close frame, or one that was answered.
     #[error("a close frame was sent or received before")]
     Closing,
     /// RFC 6455 §5.5.
@@ -68,17 +68,34 @@ pub enum NotSent {
     OutOfSequence(#[from] OutOfSequence),
 }
 
+/// What a client answers by itself. What it does not, it leaves to the caller, who sees the frame in either case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Answers {
+    /// A ping, with a pong (RFC 6455 §5.5.2). Default true.
+    pub pings: bool,
+    /// The peer's close frame, with one that has the same code (RFC 6455 §5.5.1). Default true.
+    pub closes: bool,
+}
+
+impl Default for Answers {
+    fn default() -> Answers {
+        Answers { pings: true, closes: true }
+    }
+}
+
 /// How far the end has come.
 ///
 /// ```text
 /// Open ─┬─ close sent ──► Closing ── close received ─► Closed
 ///       ├─ close received, answered ─────────────────►   │
+///       ├─ close received ──► Answering ── close sent ►  │
 ///       └─ the peer broke the protocol, told so ─────►   │
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     Open,
     Closing,
+    Answering,
     Closed,
 }
 
@@ -104,12 +121,12 @@ pub struct Client {
     sequence: Sequence,
     deflation: Option<Deflation>,
     deflate_level: u8,
-    keys: Keys,
+    answers: Answers,
     message_bytes_max: usize,
     pool: Pool,
     inflaters: Inflaters,
     deflaters: Deflaters,
-    output: Vec<u8>,
+    writer: Writer,
 }
 
 impl Client {
@@ -123,12 +140,12 @@ impl Client {
             sequence: Sequence::Between,
             deflation,
             deflate_level: 1,
-            keys,
+            answers: Answers::default(),
             message_bytes_max,
             pool: Pool::default(),
             inflaters: Inflaters::default(),
             deflaters: Deflaters::default(),
-            output: Vec::new(),
+            writer: Writer { keys, is_masking: true, output: Vec::new() },
         }
     }
 
@@ -138,16 +155,30 @@ impl Client {
         Client { deflate_level: level.clamp(1, 9), ..self }
     }
 
+    /// Answers no more than this by itself; all, if nothing is said.
+    #[must_use]
+    pub fn with_answers(self, answers: Answers) -> Client {
+        Client { answers, ..self }
+    }
+
+    /// Sends frames as they are, for a server that is known to take them. RFC 6455 §5.1: "a client MUST mask all frames
+    /// that it sends", so others close the connection.
+    #[must_use]
+    pub fn without_masking(self) -> Client {
+        Client { writer: Writer { is_masking: false, ..self.writer }, ..self }
+    }
+
     /// The next event in `input`, and how many bytes it used up. `None`: all was used, more is needed; or the end was
     /// reached and nothing more counts.
     ///
-    /// Pings and the peer's close frame are answered: see [`Client::take_output`] after each call.
+    /// Pings and the peer's close frame are answered, unless [`Answers`] says otherwise: see [`Client::take_output`]
+    /// after each call.
     ///
     /// # Errors
     /// The peer broke the protocol. It is told so by a close frame; the caller sends that and closes the connection.
     pub fn next<'a>(&'a mut self, input: &'a mut [u8]) -> Result<Option<(usize, Event<'a>)>, Violation> {
         self.receiver.recycle(&mut self.pool);
-        if self.state == State::Closed {
+        if matches!(self.state, State::Answering | State::Closed) {
             return Ok(None);
         }
         let means = &mut Means {
@@ -155,7 +186,7 @@ impl Client {
             inflaters: &mut self.inflaters,
             message_bytes_max: self.message_bytes_max,
         };
-        let writer = &mut Writer { keys: &mut self.keys, output: &mut self.output };
+        let writer = &mut self.writer;
         let next = self.receiver.next(input, means).inspect_err(|violation| {
             if self.state == State::Open {
                 writer.frame(Opcode::Close, true, 0, &close::payload(violation.close_code(), ""));
@@ -164,9 +195,12 @@ impl Client {
         })?;
         match &next {
             Some((_, Event::Ping(payload)))
-                if self.state == State::Open && writer.output.len() <= PONG_BACKLOG_BYTES_MAX =>
+                if self.answers.pings && self.state == State::Open && writer.output.len() <= PONG_BACKLOG_BYTES_MAX =>
             {
                 writer.frame(Opcode::Pong, true, 0, payload);
+            }
+            Some((_, Event::Close(_))) if self.state == State::Open && !self.answers.closes => {
+                self.state = State::Answering;
             }
             Some((_, Event::Close(payload))) => {
                 if self.state == State::Open {
@@ -195,7 +229,7 @@ impl Client {
         }
         let deflation = self.deflation.as_mut().filter(|_| compress && !payload.is_empty());
         let deflated = deflation.and_then(|it| it.deflate(payload, self.deflate_level, &mut self.deflaters));
-        let mut writer = Writer { keys: &mut self.keys, output: &mut self.output };
+        let writer = &mut self.writer;
         let mut rest = deflated.as_deref().unwrap_or(payload);
         let mut rsv = if deflated.is_some() { RSV1 } else { 0 };
         let mut opcode = kind.opcode();
@@ -221,13 +255,13 @@ impl Client {
         }
         if opcode == Opcode::Close {
             Close::parse(payload).map_err(NotSent::Close)?;
-            self.state = State::Closing;
+            self.state = if self.state == State::Answering { State::Closed } else { State::Closing };
         }
         let fin = fin || opcode.is_control();
         if self.sequence.admit(opcode, fin)? == Admission::Later {
             return Err(OutOfSequence::NotFinished.into());
         }
-        Writer { keys: &mut self.keys, output: &mut self.output }.frame(opcode, fin, 0, payload);
+        self.writer.frame(opcode, fin, 0, payload);
         Ok(())
     }
 
@@ -241,7 +275,7 @@ impl Client {
 
     /// What is to be written to the socket, in order. It is not kept.
     pub fn take_output(&mut self) -> Vec<u8> {
-        std::mem::take(&mut self.output)
+        std::mem::take(&mut self.writer.output)
     }
 
     /// Were both close frames exchanged, or the connection failed? Then the socket is to be closed, best once the
@@ -256,31 +290,36 @@ impl Client {
     }
 
     fn check_open(&self) -> Result<(), NotSent> {
-        if self.state == State::Open { Ok(()) } else { Err(NotSent::Closing) }
+        // RFC 6455 §5.5.1: whoever received a close frame may send what is left of a message before it answers.
+        if matches!(self.state, State::Open | State::Answering) { Ok(()) } else { Err(NotSent::Closing) }
     }
 }
 
-/// Writes masked frames.
-struct Writer<'a> {
-    keys: &'a mut Keys,
-    output: &'a mut Vec<u8>,
+/// Writes frames, masked unless that was switched off.
+#[derive(Debug)]
+struct Writer {
+    keys: Keys,
+    is_masking: bool,
+    output: Vec<u8>,
 }
 
-impl Writer<'_> {
+impl Writer {
     fn frame(&mut self, opcode: Opcode, fin: bool, rsv: u8, payload: &[u8]) {
-        let key = self.keys.key();
-        let header = frame::encode(opcode, fin, rsv, payload.len(), Some(key));
+        let key = self.is_masking.then(|| self.keys.key());
+        let header = frame::encode(opcode, fin, rsv, payload.len(), key);
         self.output.extend_from_slice(header.bytes());
         let start = self.output.len();
         self.output.extend_from_slice(payload);
-        mask::apply(&mut self.output[start..], key);
+        if let Some(key) = key {
+            mask::apply(&mut self.output[start..], key);
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use crate::http::head::{Head, HeadLimits, HeadReader};
-    use crate::websocket::client::{Client, NotSent, Outgoing};
+    use crate::websocket::client::{Answers, Client, NotSent, Outgoing};
     use crate::websocket::close::CloseCode;
     use crate::websocket::extension::{Agreement, Compression, agree};
     use crate::websocket::frame::{Opcode, RSV1, decode, encode};
@@ -350,6 +389,40 @@ mod tests {
         let flood = from_server(Opcode::Ping, &[0; 125]).repeat(10_000);
         assert_eq!(feed(&mut client, flood).unwrap().len(), 10_000);
         assert!(client.take_output().len() < 65 << 10, "they do not pile up");
+    }
+
+    #[test]
+    fn answers_are_left_to_the_caller() {
+        let mut client = client(None).with_answers(Answers { pings: false, closes: false });
+        assert_eq!(feed(&mut client, from_server(Opcode::Ping, b"a")).unwrap(), ["ping a"]);
+        assert!(sent(&mut client).is_empty());
+        client.send_frame(Opcode::Pong, true, b"b").unwrap();
+        let input = [from_server(Opcode::Close, b"\x03\xe8"), from_server(Opcode::Text, b"late")].concat();
+        assert_eq!(feed(&mut client, input).unwrap(), ["close \\x03\\xe8"], "nothing after it counts");
+        assert!(!client.is_closed());
+        client.send(Outgoing::text("rest")).unwrap();
+        client.close(CloseCode::GOING_AWAY, "").unwrap();
+        let frame = |opcode, payload: &[u8]| (opcode, true, false, payload.to_vec());
+        let wanted = [frame(Opcode::Pong, b"b"), frame(Opcode::Text, b"rest"), frame(Opcode::Close, b"\x03\xe9")];
+        assert_eq!(sent(&mut client), wanted);
+        assert!(client.is_closed());
+        assert_eq!(client.send(Outgoing::text("late")), Err(NotSent::Closing));
+    }
+
+    #[test]
+    fn a_violation_is_told_whatever_is_left_to_the_caller() {
+        let mut client = client(None).with_answers(Answers { pings: false, closes: false });
+        assert_eq!(feed(&mut client, vec![0x83, 0]), Err(Violation::ReservedOpcode(3)));
+        assert_eq!(sent(&mut client), [(Opcode::Close, true, false, b"\x03\xea".to_vec())]);
+        assert!(client.is_closed());
+    }
+
+    #[test]
+    fn masking_can_be_switched_off() {
+        let mut client = client(None).without_masking();
+        client.send(Outgoing::text("hello")).unwrap();
+        assert_eq!(feed(&mut client, from_server(Opcode::Ping, b"a")).unwrap(), ["ping a"]);
+        assert_eq!(client.take_output(), b"\x81\x05hello\x8a\x01a");
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! Compresses and decompresses message payloads (RFC 7692 §7.2).
 
 use crate::block::Block;
+use crate::inflate::{self, InflateError, Inflated};
 use crate::websocket::extension::{WINDOW_BITS_MAX, WINDOW_BITS_MIN};
-use flate2::{Compress, Compression as Level, Decompress, FlushCompress, FlushDecompress, Status};
+use flate2::{Compress, Compression as Level, Decompress, FlushCompress};
 use std::fmt;
 
 /// What ends each flush, and is not sent (RFC 7692 §7.2.1).
@@ -74,15 +75,6 @@ impl Deflater {
     }
 }
 
-/// Why a message cannot be decompressed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum InflateError {
-    /// It is more than the limit.
-    TooBig,
-    /// It is not what a compressor makes.
-    Corrupt,
-}
-
 /// Decompresses messages.
 pub struct Inflater {
     // As for the compressor.
@@ -110,31 +102,10 @@ impl Inflater {
     /// # Errors
     /// More than that, found out while inflating; or a corrupt stream. The inflater is of no more use then.
     pub fn inflate(&mut self, mut input: &[u8], out: &mut Block, bytes_max: usize) -> Result<(), InflateError> {
-        loop {
-            let (read, written) = (self.stream.total_in(), self.stream.total_out());
-            let room = bytes_max.saturating_sub(out.len());
-            let mut beyond = [0u8; 1];
-            let to = if room == 0 { &mut beyond[..] } else { out.spare(room) };
-            let size = to.len();
-            let status = self.stream.decompress(input, to, FlushDecompress::Sync);
-            let (read, written) = (self.stream.total_in() - read, (self.stream.total_out() - written) as usize);
-            if room == 0 && written > 0 {
-                return Err(InflateError::TooBig);
-            }
-            // Also what came before a mistake: where the bytes were cut must not matter.
-            out.fill(if room == 0 { 0 } else { written });
-            let status = status.map_err(|_| InflateError::Corrupt)?;
-            input = &input[read as usize..];
-            if status == Status::StreamEnd {
-                self.begin_anew(out)?;
-            }
-            if input.is_empty() && written < size {
-                return Ok(());
-            }
-            if read == 0 && written == 0 && status != Status::StreamEnd {
-                return Err(InflateError::Corrupt);
-            }
+        while inflate::append(&mut self.stream, &mut input, out, bytes_max)? == Inflated::StreamEnd {
+            self.begin_anew(out)?;
         }
+        Ok(())
     }
 
     /// The message is complete: appends what is still inside.
@@ -195,7 +166,8 @@ impl Inflaters {
 #[cfg(test)]
 mod tests {
     use crate::block::Block;
-    use crate::websocket::deflate::{Deflater, InflateError, Inflater};
+    use crate::inflate::InflateError;
+    use crate::websocket::deflate::{Deflater, Inflater};
     use proptest::prelude::{any, prop_assert_eq, proptest};
 
     const LIMIT: usize = 1 << 20;

@@ -29,6 +29,8 @@ pub struct Compression {
     /// The largest window of messages from the client, 9 to 15 bits; a server asks it only of clients that let
     /// themselves be asked.
     pub client_max_window_bits: u8,
+    /// A client lets itself be asked for a window smaller than that. A server does not look at it.
+    pub client_window_negotiable: bool,
     /// From 1, fast, to 9, small.
     pub level: u8,
     /// Messages of so many bytes and more are compressed without being asked for one by one.
@@ -43,6 +45,7 @@ impl Default for Compression {
             client_context_takeover: false,
             server_max_window_bits: WINDOW_BITS_MAX,
             client_max_window_bits: WINDOW_BITS_MAX,
+            client_window_negotiable: true,
             level: 1,
             threshold: None,
         }
@@ -168,22 +171,22 @@ fn extensions(head: &Fields) -> Option<Vec<Offer<'_>>> {
 }
 
 /// The value of `Sec-WebSocket-Extensions` with which a client offers what it wants.
-///
-/// It always lets itself be asked for a smaller window.
 pub fn offer(wanted: &Compression) -> String {
     let mut text = NAME.to_owned();
-    if !wanted.server_context_takeover {
-        text += "; server_no_context_takeover";
-    }
     if !wanted.client_context_takeover {
         text += "; client_no_context_takeover";
+    }
+    if !wanted.server_context_takeover {
+        text += "; server_no_context_takeover";
     }
     if wanted.server_max_window_bits < WINDOW_BITS_MAX {
         text += &format!("; server_max_window_bits={}", wanted.server_max_window_bits);
     }
-    text += "; client_max_window_bits";
-    if wanted.client_max_window_bits < WINDOW_BITS_MAX {
-        text += &format!("={}", wanted.client_max_window_bits);
+    if wanted.client_window_negotiable {
+        text += "; client_max_window_bits";
+        if wanted.client_max_window_bits < WINDOW_BITS_MAX {
+            text += &format!("={}", wanted.client_max_window_bits);
+        }
     }
     text
 }
@@ -210,8 +213,9 @@ pub fn agree(head: &Fields, offered: Option<&Compression>) -> Result<Option<Agre
     }
     let client_bits = match answered.client_max_window_bits {
         None => None,
-        // §7.1.2.2: in an answer it has a value.
+        // §7.1.2.2: in an answer it has a value, and is there only if it was offered.
         Some(None) => return Err(Unacceptable::Parameters),
+        Some(_) if !offered.client_window_negotiable => return Err(Unacceptable::Parameters),
         Some(Some(answered)) if answered > offered.client_max_window_bits => {
             return Err(Unacceptable::ClientWindow { answered, offered: offered.client_max_window_bits });
         }
@@ -402,6 +406,7 @@ mod tests {
         client_context_takeover: true,
         server_max_window_bits: 15,
         client_max_window_bits: 15,
+        client_window_negotiable: true,
         level: 1,
         threshold: None,
     };
@@ -409,6 +414,8 @@ mod tests {
     const NONE: Compression =
         Compression { server_context_takeover: false, client_context_takeover: false, ..TAKEOVER };
     const SMALL: Compression = Compression { server_max_window_bits: 10, client_max_window_bits: 11, ..TAKEOVER };
+
+    const FIXED: Compression = Compression { client_window_negotiable: false, ..NONE };
 
     /// What is offered, what this side wants, and the answer.
     const OFFERS: &[(&str, Compression, Option<&str>)] = &[
@@ -512,8 +519,9 @@ mod tests {
             (TAKEOVER, "permessage-deflate; client_max_window_bits"),
             (
                 NONE,
-                "permessage-deflate; server_no_context_takeover; client_no_context_takeover; client_max_window_bits",
+                "permessage-deflate; client_no_context_takeover; server_no_context_takeover; client_max_window_bits",
             ),
+            (FIXED, "permessage-deflate; client_no_context_takeover; server_no_context_takeover"),
             (bits(9, 15), "permessage-deflate; server_max_window_bits=9; client_max_window_bits"),
             (bits(15, 12), "permessage-deflate; client_max_window_bits=12"),
         ];
@@ -553,6 +561,12 @@ mod tests {
             ("permessage-deflate; foo", Some(&TAKEOVER), Err(Unacceptable::Parameters)),
             ("permessage-deflate", Some(&NONE), Err(Unacceptable::Takeover)),
             ("permessage-deflate; server_no_context_takeover", Some(&NONE), Ok(Some((false, false, 15, Some(15))))),
+            ("permessage-deflate; server_no_context_takeover", Some(&FIXED), Ok(Some((false, false, 15, Some(15))))),
+            (
+                "permessage-deflate; server_no_context_takeover; client_max_window_bits=15",
+                Some(&FIXED),
+                Err(Unacceptable::Parameters),
+            ),
             ("permessage-deflate", Some(&SMALL), Err(Unacceptable::ServerWindow(10))),
             ("permessage-deflate; server_max_window_bits=11", Some(&SMALL), Err(Unacceptable::ServerWindow(10))),
             ("permessage-deflate; server_max_window_bits=10", Some(&SMALL), Ok(Some((true, true, 10, Some(11))))),

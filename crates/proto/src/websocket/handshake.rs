@@ -109,13 +109,13 @@ pub fn accept(key: &[u8]) -> [u8; 28] {
 ///
 /// RFC 6455 §4.2.2: a subprotocol that the client did not offer must not be answered.
 pub fn choose_protocol<'a>(head: &Head, supported: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    supported.into_iter().find(|name| {
-        let lines = head.header_all("sec-websocket-protocol");
-        !name.is_empty()
-            && lines
-                .flat_map(|line| line.split(|byte| *byte == b','))
-                .any(|offer| offer.trim_ascii() == name.as_bytes())
-    })
+    supported.into_iter().find(|name| offered_protocols(head).any(|offer| offer == name.as_bytes()))
+}
+
+/// The subprotocols of a request, in the order in which they were offered.
+pub fn offered_protocols(head: &Head) -> impl Iterator<Item = &[u8]> {
+    let offers = head.header_all("sec-websocket-protocol").flat_map(|line| line.split(|byte| *byte == b','));
+    offers.map(<[u8]>::trim_ascii).filter(|offer| !offer.is_empty())
 }
 
 /// Appends the 101 that accepts `head`, an upgrade request that [`check`] passed.

@@ -1,8 +1,9 @@
 //! Turns the bytes of one peer into messages and control frames, in order (RFC 6455 §5, §8.1).
 
 use crate::block::{Block, Pool};
+use crate::inflate::InflateError;
 use crate::websocket::close::Close;
-use crate::websocket::deflate::{InflateError, Inflater, Inflaters};
+use crate::websocket::deflate::{Inflater, Inflaters};
 use crate::websocket::frame::{self, CONTROL_BYTES_MAX, HEADER_BYTES_MAX, Header, Opcode, RSV1};
 use crate::websocket::mask::{self, Key};
 use crate::websocket::message::{Kind, Message, Payload};

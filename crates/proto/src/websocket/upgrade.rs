@@ -1,51 +1,55 @@
 //! The client's side of the opening handshake (RFC 6455 §4.1).
 
-use crate::http::answer::AnswerHead;
-use crate::http::head::{HeadError, HeadLimits, HeadReader};
+use crate::http::answer::{AnswerHead, Asked};
+use crate::http::answer_reader::{AnswerError, AnswerReader, AnswerSettings, Part};
+use crate::http::client_request::{self, ClientRequest};
+use crate::http::head::HeadLimits;
 use crate::websocket::extension::{self, Agreement, Compression, Unacceptable};
 use crate::websocket::handshake::{self, Refusal};
 use crate::websocket::keys::Keys;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-/// How many interim answers (RFC 9110 §15.2) are passed over before the one that counts.
-const INTERIM_MAX: u8 = 16;
+/// The lines that the handshake makes itself (RFC 6455 §4.1): those of the request are left out.
+const OWN: [&str; 5] =
+    ["Upgrade", "Connection", "Sec-WebSocket-Key", "Sec-WebSocket-Version", "Sec-WebSocket-Extensions"];
 
 /// What a client asks a server for.
 #[derive(Debug, Clone, Copy)]
 pub struct UpgradeRequest<'a> {
-    /// The value of `Host`: a host, with a port unless it is the scheme's own.
-    pub host: &'a str,
-    /// The path and the query, from the first `/` on.
-    pub target: &'a str,
-    /// More header lines: `Origin`, `Cookie`, `Authorization` …
-    pub headers: &'a [(&'a str, &'a str)],
+    /// The request that it comes with: a GET without a body. Of its headers, those that the handshake itself needs are
+    /// left out; a Sec-WebSocket-Protocol adds to the subprotocols.
+    pub request: ClientRequest<'a>,
     /// The subprotocols that the client speaks, the best one first.
     pub protocols: &'a [&'a str],
     /// What it wants of compression, if it offers any.
     pub compression: Option<Compression>,
 }
 
+impl<'a> UpgradeRequest<'a> {
+    /// The plain request: for this value of `Host`, and the path and query from the first `/` on.
+    pub fn new(host: &'a str, target: &'a str) -> UpgradeRequest<'a> {
+        UpgradeRequest { request: ClientRequest::new("GET", host, target), protocols: &[], compression: None }
+    }
+}
+
 /// A request that cannot be sent as it was meant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RequestError {
-    /// A host, target, name or value that breaks the head.
-    #[error("the upgrade request would be refused: {0}")]
-    Head(#[from] HeadError),
-    /// A line that the handshake itself needs was set again.
+    /// A host, target, name or value that breaks the request.
+    #[error(transparent)]
+    Request(#[from] client_request::RequestError),
+    /// It does not ask for a WebSocket: another method, a body.
     #[error("the upgrade request would be refused: {0}")]
     Handshake(#[from] Refusal),
-    /// Something in it ends a line.
-    #[error("a host, target, subprotocol or header of the upgrade request has an end of line in it")]
-    EndOfLine,
 }
 
 /// Why there is no WebSocket.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UpgradeError {
-    /// The answer is not HTTP.
+    /// The answer is not HTTP, or says of its body what cannot be.
     #[error("the answer to the upgrade request cannot be read: {0}")]
-    Head(#[from] HeadError),
+    Answer(#[from] AnswerError),
     /// It has another status. A body may follow.
     #[error("the server answered with status {}, wanted 101", .0.status())]
     Status(Box<AnswerHead>),
@@ -88,13 +92,16 @@ pub struct Accepted {
 /// request ──► 1xx other than 101: passed over ──► 101 with the right headers: Accepted
 ///                                             └─► anything else: UpgradeError
 /// ```
+///
+/// Whoever wants the body of a refusal as well reads the answer with an [`AnswerReader`] of its own, for
+/// [`Asked::Upgrade`], and gives a head with status 101 to [`Upgrade::accept`]: the end of such an answer comes right
+/// behind its head, and what is left are frames.
 #[derive(Debug)]
 pub struct Upgrade {
-    accept: String,
+    wanted: String,
     protocols: Vec<String>,
     compression: Option<Compression>,
-    reader: HeadReader<AnswerHead>,
-    interim: u8,
+    reader: AnswerReader,
 }
 
 impl Upgrade {
@@ -110,26 +117,27 @@ impl Upgrade {
         let key = STANDARD.encode(keys.nonce());
         let protocols = request.protocols.join(", ");
         let offer = request.compression.as_ref().map(extension::offer);
-        let mut lines = vec![
-            ("Host", request.host),
-            ("Upgrade", "websocket"),
-            ("Connection", "Upgrade"),
-            ("Sec-WebSocket-Key", &*key),
-            ("Sec-WebSocket-Version", "13"),
+        let mut lines: Vec<(&str, &[u8])> = vec![
+            ("Upgrade", b"websocket"),
+            ("Connection", b"Upgrade"),
+            ("Sec-WebSocket-Key", key.as_bytes()),
+            ("Sec-WebSocket-Version", b"13"),
         ];
-        lines.extend((!protocols.is_empty()).then_some(("Sec-WebSocket-Protocol", &*protocols)));
-        lines.extend(offer.as_deref().map(|offer| ("Sec-WebSocket-Extensions", offer)));
-        lines.extend(request.headers);
-        let mut text = format!("GET {} HTTP/1.1\r\n", request.target);
-        for (name, value) in &lines {
-            text.extend([name, ": ", value, "\r\n"]);
-        }
-        text += "\r\n";
-        check(text.as_bytes(), lines.len())?;
-        let accept = handshake::accept(key.as_bytes()).map(char::from).iter().collect();
-        let protocols = request.protocols.iter().map(|&name| name.to_owned()).collect();
-        let reader = HeadReader::new(limits);
-        Ok((Upgrade { accept, protocols, compression: request.compression, reader, interim: 0 }, text.into_bytes()))
+        lines.extend((!protocols.is_empty()).then_some(("Sec-WebSocket-Protocol", protocols.as_bytes())));
+        lines.extend(offer.as_deref().map(|offer| ("Sec-WebSocket-Extensions", offer.as_bytes())));
+        let is_own = |name: &str| OWN.iter().any(|own| own.eq_ignore_ascii_case(name));
+        lines.extend(request.request.headers.iter().filter(|(name, _)| !is_own(name)));
+        let mut bytes = Vec::new();
+        let head = ClientRequest { headers: &lines, ..request.request }.encode(&mut bytes)?;
+        handshake::check(&head)?;
+        let settings = AnswerSettings { head: limits, ..AnswerSettings::default() };
+        let upgrade = Upgrade {
+            wanted: handshake::accept(key.as_bytes()).map(char::from).iter().collect(),
+            protocols: handshake::offered_protocols(&head).map(|name| String::from_utf8_lossy(name).into()).collect(),
+            compression: request.compression,
+            reader: AnswerReader::new(Asked::Upgrade, settings),
+        };
+        Ok((upgrade, bytes))
     }
 
     /// Takes the next piece of the answer. Returns what was agreed on, and how many bytes of this piece belong to the
@@ -138,21 +146,20 @@ impl Upgrade {
     /// # Errors
     /// When it is no acceptance of the request: the connection must end.
     pub fn next(&mut self, input: &[u8]) -> Result<Option<(usize, Accepted)>, UpgradeError> {
-        let mut at = 0;
-        while let Some((used, head)) = self.reader.next(&input[at..])? {
-            at += used;
-            if head.status() == 101 {
-                return self.accepted(head).map(|accepted| Some((at, accepted)));
-            }
-            self.interim += 1;
-            if !(100..200).contains(&head.status()) || self.interim > INTERIM_MAX {
-                return Err(UpgradeError::Status(Box::new(head)));
-            }
+        match self.reader.next(input)? {
+            Some((used, Part::Head(head))) => self.accept(head).map(|accepted| Some((used, accepted))),
+            _ => Ok(None),
         }
-        Ok(None)
     }
 
-    fn accepted(&self, head: AnswerHead) -> Result<Accepted, UpgradeError> {
+    /// What was agreed on, by a head that an [`AnswerReader`] has read.
+    ///
+    /// # Errors
+    /// When it is no acceptance of the request.
+    pub fn accept(&self, head: AnswerHead) -> Result<Accepted, UpgradeError> {
+        if head.status() != 101 {
+            return Err(UpgradeError::Status(Box::new(head)));
+        }
         let mut upgrades = head.header_all("upgrade");
         if !upgrades.next().is_some_and(|value| value.eq_ignore_ascii_case(b"websocket")) || upgrades.next().is_some() {
             return Err(UpgradeError::Upgrade);
@@ -161,8 +168,8 @@ impl Upgrade {
             return Err(UpgradeError::Connection);
         }
         let mut accepts = head.header_all("sec-websocket-accept");
-        if accepts.next() != Some(self.accept.as_bytes()) || accepts.next().is_some() {
-            return Err(UpgradeError::Accept { wanted: self.accept.clone() });
+        if accepts.next() != Some(self.wanted.as_bytes()) || accepts.next().is_some() {
+            return Err(UpgradeError::Accept { wanted: self.wanted.clone() });
         }
         let agreement = extension::agree(&head, self.compression.as_ref())?;
         let mut chosen = head.header_all("sec-websocket-protocol");
@@ -179,34 +186,23 @@ impl Upgrade {
     }
 }
 
-/// Checks a request with a server's eyes: it is one head with so many lines, and asks for a WebSocket.
-fn check(request: &[u8], lines: usize) -> Result<(), RequestError> {
-    let limits = HeadLimits { bytes_max: usize::MAX, headers_max: lines };
-    let mut reader: HeadReader = HeadReader::new(limits);
-    match reader.next(request) {
-        Ok(Some((used, head))) if used == request.len() && head.headers().count() == lines => {
-            Ok(handshake::check(&head)?)
-        }
-        Ok(_) | Err(HeadError::TooManyHeaders { .. }) => Err(RequestError::EndOfLine),
-        Err(error) => Err(error.into()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use crate::http::answer_reader::AnswerError;
+    use crate::http::client_request::{self, ClientRequest};
     use crate::http::head::{Head, HeadError, HeadLimits, HeadReader};
+    use crate::http::lines::LineError;
     use crate::websocket::extension::{Compression, Unacceptable, negotiate};
     use crate::websocket::handshake::{self, Refusal};
     use crate::websocket::keys::Keys;
     use crate::websocket::upgrade::{Accepted, RequestError, Upgrade, UpgradeError, UpgradeRequest};
 
-    const REQUEST: UpgradeRequest<'_> = UpgradeRequest {
-        host: "example.com:8080",
-        target: "/chat?room=1",
-        headers: &[("Origin", "http://example.com")],
-        protocols: &["chat", "superchat"],
-        compression: None,
-    };
+    fn request() -> UpgradeRequest<'static> {
+        const HEADERS: &[(&str, &[u8])] = &[("Origin", b"http://example.com")];
+        let request =
+            ClientRequest { headers: HEADERS, ..ClientRequest::new("GET", "example.com:8080", "/chat?room=1") };
+        UpgradeRequest { request, protocols: &["chat", "superchat"], compression: None }
+    }
 
     fn begin(request: &UpgradeRequest<'_>) -> Result<(Upgrade, Vec<u8>), RequestError> {
         Upgrade::begin(request, HeadLimits::default(), &mut Keys::from_seed([1; 32]))
@@ -221,7 +217,7 @@ mod tests {
         let mut outcome = None;
         for size in [1, 3, 1000] {
             let (mut upgrade, _) = begin(request).expect("a legal request");
-            let text = text.replace("{accept}", &upgrade.accept) + "frames";
+            let text = text.replace("{accept}", &upgrade.wanted) + "frames";
             let mut found = Ok(None);
             let mut before = 0;
             for piece in text.as_bytes().chunks(size) {
@@ -244,7 +240,7 @@ mod tests {
 
     #[test]
     fn a_server_understands_the_request() {
-        let (mut upgrade, bytes) = begin(&REQUEST).expect("a legal request");
+        let (mut upgrade, bytes) = begin(&request()).expect("a legal request");
         let (used, head): (usize, Head) = HeadReader::new(HeadLimits::default()).next(&bytes).unwrap().unwrap();
         assert_eq!((used, head.target()), (bytes.len(), "/chat?room=1"));
         assert_eq!(
@@ -261,7 +257,7 @@ mod tests {
 
     #[test]
     fn compression_is_agreed_on() {
-        let request = UpgradeRequest { compression: Some(Compression::default()), ..REQUEST };
+        let request = UpgradeRequest { compression: Some(Compression::default()), ..request() };
         let (mut upgrade, bytes) = begin(&request).expect("a legal request");
         let (_, head): (usize, Head) = HeadReader::new(HeadLimits::default()).next(&bytes).unwrap().unwrap();
         let agreement = negotiate(&head, &Compression::default());
@@ -274,20 +270,20 @@ mod tests {
     #[test]
     fn each_handshake_has_its_own_key() {
         let mut keys = Keys::from_seed([1; 32]);
-        let mut begin = || Upgrade::begin(&REQUEST, HeadLimits::default(), &mut keys).expect("a legal request").1;
+        let mut begin = || Upgrade::begin(&request(), HeadLimits::default(), &mut keys).expect("a legal request").1;
         assert_ne!(begin(), begin());
     }
 
     #[test]
     fn what_is_accepted() {
-        let status = |status: &str| answered(&REQUEST, "101 Switching Protocols", status).map(|_| ());
+        let status = |status: &str| answered(&request(), "101 Switching Protocols", status).map(|_| ());
         for wrong in ["200 OK", "301 Moved", "401 Unauthorized", "426 Upgrade Required", "500 Oh"] {
             let found = status(wrong);
             assert!(matches!(&found, Err(UpgradeError::Status(head)) if wrong.starts_with(&head.status().to_string())));
         }
         let accept = || {
-            let (upgrade, _) = begin(&REQUEST).expect("a legal request");
-            Err(UpgradeError::Accept { wanted: upgrade.accept })
+            let (upgrade, _) = begin(&request()).expect("a legal request");
+            Err(UpgradeError::Accept { wanted: upgrade.wanted })
         };
         let line = "Sec-WebSocket-Accept: {accept}\r\n";
         let extension = |error| Err(UpgradeError::Extension(error));
@@ -315,11 +311,11 @@ mod tests {
                 Err(UpgradeError::Protocol),
             ),
             ("\r\n\r\n", "\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n", foreign()),
-            ("HTTP/1.1", "HTTP/3.1", Err(UpgradeError::Head(HeadError::Version))),
-            ("HTTP/1.1", "SSH-2.0", Err(UpgradeError::Head(HeadError::StatusLine))),
+            ("HTTP/1.1", "HTTP/3.1", Err(AnswerError::Head(HeadError::Version).into())),
+            ("HTTP/1.1", "SSH-2.0", Err(AnswerError::Head(HeadError::StatusLine).into())),
         ];
         for (from, to, wanted) in rows {
-            let found = answered(&REQUEST, from, to);
+            let found = answered(&request(), from, to);
             let found = found.as_ref().map(|accepted| accepted.protocol.as_deref());
             assert_eq!(found, wanted.as_ref().map(|protocol| *protocol), "{from:?} became {to:?}");
         }
@@ -327,33 +323,52 @@ mod tests {
 
     #[test]
     fn interim_answers_have_an_end() {
-        let (mut upgrade, _) = begin(&REQUEST).expect("a legal request");
+        let (mut upgrade, _) = begin(&request()).expect("a legal request");
         let endless = b"HTTP/1.1 103 Early Hints\r\n\r\n".repeat(17);
-        assert!(matches!(upgrade.next(&endless), Err(UpgradeError::Status(head)) if head.status() == 103));
+        assert_eq!(upgrade.next(&endless), Err(AnswerError::TooManyInterim.into()));
+    }
+
+    #[test]
+    fn the_handshake_makes_its_own_lines() {
+        let headers: &[(&str, &[u8])] = &[
+            ("Host", b"other"),
+            ("connection", b"keep-alive"),
+            ("upgrade", b"h2c"),
+            ("Sec-WebSocket-Key", b"b"),
+            ("sec-websocket-version", b"8"),
+            ("Sec-WebSocket-Extensions", b"foo"),
+            ("Sec-WebSocket-Protocol", b"mine, other"),
+        ];
+        let plain = request().request;
+        let cookies: &[(&[u8], &[u8])] = &[(b"a", b"b")];
+        let request = UpgradeRequest { request: ClientRequest { headers, cookies, ..plain }, ..request() };
+        let (mut upgrade, bytes) = begin(&request).expect("a legal request");
+        let (_, head): (usize, Head) = HeadReader::new(HeadLimits::default()).next(&bytes).unwrap().unwrap();
+        assert_eq!(handshake::check(&head), Ok(()));
+        assert_eq!((head.header("host"), head.header("cookie")), (Some(&b"other"[..]), Some(&b"a=b"[..])));
+        assert_eq!((head.header_all("connection").count(), head.header("sec-websocket-extensions")), (1, None));
+        let mut answer = Vec::new();
+        handshake::encode_acceptance(&head, handshake::choose_protocol(&head, ["mine"]), None, b"", &mut answer);
+        let (_, accepted) = upgrade.next(&answer).unwrap().unwrap();
+        assert_eq!(accepted.protocol.as_deref(), Some("mine"));
     }
 
     #[test]
     fn what_cannot_be_sent() {
-        let header = |name, value| -> &'static [(&str, &str)] { Box::leak(Box::new([(name, value)])) };
-        let host = |host| UpgradeRequest { host, ..REQUEST };
-        let target = |target| UpgradeRequest { target, ..REQUEST };
-        let headers = |name, value| UpgradeRequest { headers: header(name, value), ..REQUEST };
+        let plain = request().request;
+        let of = |plain| UpgradeRequest { request: plain, ..request() };
+        let body = |body| of(ClientRequest { body, ..plain });
+        let header = |line: &'static [(&'static str, &'static [u8])]| of(ClientRequest { headers: line, ..plain });
+        let refused = |error: client_request::RequestError| RequestError::Request(error);
+        let value = |name: &str| refused(LineError::Value(name.to_owned()).into());
         let rows = [
-            (host("a b"), RequestError::Head(HeadError::Host)),
-            (host("a\r\nX: y"), RequestError::EndOfLine),
-            (target("chat"), RequestError::Head(HeadError::Target)),
-            (target(""), RequestError::Head(HeadError::RequestLine)),
-            (target("/a b"), RequestError::Head(HeadError::RequestLine)),
-            (target("/ HTTP/1.1\r\nX: y\r\nZ:"), RequestError::EndOfLine),
-            (headers("X", "a\r\nY: b"), RequestError::EndOfLine),
-            (headers("X", "a\r\n\r\nGET / HTTP/1.1"), RequestError::EndOfLine),
-            (headers("X", "a\nY: b"), RequestError::Head(HeadError::BareLineFeed)),
-            (headers("X Y", "a"), RequestError::Head(HeadError::HeaderName)),
-            (headers("X", "a\0"), RequestError::Head(HeadError::HeaderValue)),
-            (headers("Host", "b"), RequestError::Head(HeadError::HostRepeated)),
-            (headers("Sec-WebSocket-Key", "b"), RequestError::Handshake(Refusal::Key)),
-            (headers("Content-Length", "5"), RequestError::Handshake(Refusal::Body)),
-            (UpgradeRequest { protocols: &["a\r\nX: y"], ..REQUEST }, RequestError::EndOfLine),
+            (of(ClientRequest { host: "a b", ..plain }), refused(HeadError::Host.into())),
+            (of(ClientRequest { target: "chat", ..plain }), refused(HeadError::Target.into())),
+            (of(ClientRequest { method: "POST", ..plain }), RequestError::Handshake(Refusal::Method)),
+            (body(b"x"), RequestError::Handshake(Refusal::Body)),
+            (header(&[("Transfer-Encoding", b"chunked")]), RequestError::Handshake(Refusal::Body)),
+            (header(&[("X", b"a\r\nY: b")]), value("X")),
+            (UpgradeRequest { protocols: &["a\r\nX: y"], ..request() }, value("Sec-WebSocket-Protocol")),
         ];
         for (request, wanted) in rows {
             assert_eq!(begin(&request).err(), Some(wanted), "{request:?}");

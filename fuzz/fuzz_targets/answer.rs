@@ -1,0 +1,3 @@
+//! Fuzzes `answer::answer`.
+#![no_main]
+libfuzzer_sys::fuzz_target!(|data: &[u8]| wirewool_fuzz_bodies::answer::answer(data));
