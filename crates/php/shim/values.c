@@ -43,6 +43,11 @@ zend_long ww_to_long(zval *from)
 	return zval_get_long(from);
 }
 
+double ww_to_double(zval *from)
+{
+	return zval_get_double(from);
+}
+
 bool ww_to_bool(zval *from)
 {
 	return zend_is_true(from);
@@ -66,6 +71,16 @@ bool ww_argument_long(uint32_t number, zval *argument, zend_long *to)
 		return true;
 	}
 	zend_wrong_parameter_type_error(number, Z_EXPECTED_LONG, argument);
+	return false;
+}
+
+bool ww_argument_double(uint32_t number, zval *argument, double *to)
+{
+	bool is_null;
+	if (zend_parse_arg_double(argument, to, &is_null, false, number)) {
+		return true;
+	}
+	zend_wrong_parameter_type_error(number, Z_EXPECTED_DOUBLE, argument);
 	return false;
 }
 

@@ -160,6 +160,22 @@ impl<'a> Call<'a> {
         fits.then_some(Some(long)).ok_or(Stop::Thrown)
     }
 
+    /// Argument `index` as a floating-point number, coerced as PHP's own functions do it.
+    ///
+    /// # Errors
+    /// [`Stop::Thrown`]: a TypeError.
+    pub(crate) fn double(&self, index: usize) -> Result<Option<f64>, Stop> {
+        let Some(slot) = self.slot(index) else { return Ok(None) };
+        if let Some(double) = self.argument(index).and_then(Zval::as_double) {
+            return Ok(Some(double));
+        }
+        let mut double = 0.0;
+        let (to, number) = (&raw mut double, index as u32 + 1);
+        // SAFETY: the slot is an argument of the call under way; the closure's frame has no destructors.
+        let fits = guard(|| unsafe { ffi::ww_argument_double(number, slot, to) })?;
+        fits.then_some(Some(double)).ok_or(Stop::Thrown)
+    }
+
     /// Argument `index` as a boolean, coerced as PHP's own functions do it.
     ///
     /// # Errors

@@ -113,7 +113,9 @@ impl SharedTable {
     ///
     /// `InvalidInput` if that is no row, or more than memory can have addresses; those of [`Region::new`].
     pub fn new(size: usize, conflict: f64, kinds: Vec<Kind>) -> io::Result<SharedTable> {
-        let plan = Plan::new(size, conflict, kinds).ok_or(io::ErrorKind::InvalidInput)?;
+        let too_large =
+            || io::Error::new(io::ErrorKind::InvalidInput, "it has no rows, or more than memory has addresses");
+        let plan = Plan::new(size, conflict, kinds).ok_or_else(too_large)?;
         Ok(SharedTable { region: Region::new(plan.bytes())?, plan, hasher: RandomState::new() })
     }
 
