@@ -6,7 +6,7 @@ use Swoole\WebSocket\Frame;
 use Swoole\WebSocket\Server;
 
 $server = new Server('127.0.0.1', (int) $argv[1], $argv[2] === 'base' ? SWOOLE_BASE : SWOOLE_PROCESS);
-$server->set(['worker_num' => 2, 'reactor_num' => 2]);
+$server->set(['worker_num' => 2, 'reactor_num' => 2, 'send_yield' => false]);
 foreach (['bufferFull', 'bufferEmpty'] as $event) {
     $server->on($event, function (Server $server, int $fd) use ($event) {
         echo json_encode(['event' => $event, 'fd' => $fd]) . "\n";

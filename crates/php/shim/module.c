@@ -7,6 +7,7 @@
 #include "constants_arginfo.h"
 #include "coroutine_arginfo.h"
 #include "functions_arginfo.h"
+#include "memory_arginfo.h"
 #include "server_arginfo.h"
 #include "timer_arginfo.h"
 #pragma GCC visibility pop
@@ -21,6 +22,9 @@ WW_CREATE(ww_create_server, WW_SERVER)
 WW_CREATE(ww_create_request, WW_REQUEST)
 WW_CREATE(ww_create_response, WW_RESPONSE)
 WW_CREATE(ww_create_iterator, WW_ITERATOR)
+WW_CREATE(ww_create_atomic, WW_ATOMIC)
+WW_CREATE(ww_create_atomic_long, WW_ATOMIC_LONG)
+WW_CREATE(ww_create_table, WW_TABLE)
 
 /* Aliases share the class: they must be declared when its methods and properties are complete. */
 static void ww_declare_aliases(zend_class_entry *server, zend_class_entry *http_server,
@@ -54,6 +58,18 @@ static void ww_declare_coroutines(void)
 	ww_classes[WW_CLASS_TIMER_ITERATOR] = register_class_Swoole_Timer_Iterator(spl_ce_ArrayIterator);
 	zend_register_class_alias("swoole_timer_iterator", ww_classes[WW_CLASS_TIMER_ITERATOR]);
 	zend_register_class_alias("swoole_event", register_class_Swoole_Event());
+}
+
+static void ww_declare_memory(void)
+{
+	zend_class_entry *table = ww_class_of_family(WW_TABLE,
+		register_class_Swoole_Table(zend_ce_iterator, zend_ce_countable), ww_create_table);
+	ww_class_of_tables(table);
+	zend_register_class_alias("swoole_table", table);
+	zend_register_class_alias("swoole_atomic",
+		ww_class_of_family(WW_ATOMIC, register_class_Swoole_Atomic(), ww_create_atomic));
+	zend_register_class_alias("swoole_atomic_long",
+		ww_class_of_family(WW_ATOMIC_LONG, register_class_Swoole_Atomic_Long(), ww_create_atomic_long));
 }
 
 static void ww_declare_classes(void)
@@ -114,6 +130,7 @@ static PHP_MINIT_FUNCTION(swoole)
 	register_constants_symbols(module_number);
 	ww_declare_signals(module_number);
 	ww_declare_classes();
+	ww_declare_memory();
 	ww_contexts_begin();
 	ww_exit_begin();
 	return SUCCESS;

@@ -118,6 +118,19 @@ static zend_object_iterator *ww_walk_connections(zend_class_entry *class, zval *
 	return iterator;
 }
 
+static zend_class_entry *ww_table_class;
+
+/* So has foreach over a table. A subclass that overrides a method of the iterator does not come here: PHP sees to it. */
+static zend_object_iterator *ww_walk_table(zend_class_entry *class, zval *table, int by_reference)
+{
+	zval own;
+	object_init_ex(&own, ww_table_class);
+	ww_table_share(ww_object_of(Z_OBJ_P(table))->state, ww_object_of(Z_OBJ(own))->state);
+	zend_object_iterator *iterator = ww_user_iterator(ww_table_class, &own, by_reference);
+	zval_ptr_dtor(&own);
+	return iterator;
+}
+
 static zend_function *ww_refuse_new(zend_object *object)
 {
 	zend_throw_error(NULL, "%s cannot be created with new: it is a server's connections property",
@@ -220,6 +233,13 @@ void ww_class_of_connections(zend_class_entry *class)
 	ww_handlers[WW_ITERATOR].get_constructor = ww_refuse_new;
 	ww_user_iterator = class->get_iterator;
 	class->get_iterator = ww_walk_connections;
+}
+
+void ww_class_of_tables(zend_class_entry *class)
+{
+	ww_table_class = class;
+	ww_user_iterator = class->get_iterator;
+	class->get_iterator = ww_walk_table;
 }
 
 /* ---- callbacks ---- */

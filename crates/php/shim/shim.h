@@ -43,7 +43,8 @@ _Static_assert(Z_TYPE_FLAGS_SHIFT == 8, "type flags");
 typedef enum { WW_OK, WW_THREW, WW_EXIT, WW_BAILOUT } ww_status;
 
 /* Classes whose objects carry Rust state in front of the Zend object. */
-typedef enum { WW_SERVER, WW_REQUEST, WW_RESPONSE, WW_ITERATOR, WW_FAMILIES } ww_family;
+typedef enum { WW_SERVER, WW_REQUEST, WW_RESPONSE, WW_ITERATOR, WW_ATOMIC, WW_ATOMIC_LONG, WW_TABLE,
+	WW_FAMILIES } ww_family;
 
 /* Classes that Rust makes objects or exceptions of, or asks about. */
 typedef enum { WW_CLASS_REQUEST, WW_CLASS_RESPONSE, WW_CLASS_ITERATOR, WW_CLASS_FRAME, WW_CLASS_CLOSE_FRAME,
@@ -60,11 +61,12 @@ typedef struct { zval callable; zend_fcall_info fci; zend_fcall_info_cache fcc; 
  * visibility that any object asks for. */
 #pragma GCC visibility push(hidden)
 
-/* In Rust: src/native.rs, src/iterator.rs, src/coroutine/, src/zend/module.rs. */
+/* In Rust: src/native.rs, src/iterator.rs, src/table.rs, src/coroutine/, src/zend/module.rs. */
 extern void *ww_state_new(int family);
 extern bool ww_state_free(int family, void *state);                 /* true: a bailout is owed */
 extern zval *ww_state_held(int family, void *state, size_t index);  /* NULL after the last one */
 extern void ww_connections_share(const void *from, const void *to);  /* states of the family WW_ITERATOR */
+extern void ww_table_share(const void *from, const void *to);        /* states of the family WW_TABLE */
 extern void ww_request_ended(void);
 extern zend_long ww_exit_flags(void);                                /* 0: exit() ends the process */
 extern void ww_context_main(ww_context *context);                   /* catches what it calls */
@@ -81,6 +83,7 @@ extern void ww_set_object(zval *to, zend_object *object);
 extern void ww_release(zval *value);                                                      /* (bails) */
 extern zend_string *ww_to_string(zval *from);                                             /* (bails) */
 extern zend_long ww_to_long(zval *from);                                                  /* (bails) */
+extern double ww_to_double(zval *from);                                                   /* (bails) */
 extern bool ww_to_bool(zval *from);                                                       /* (bails) */
 
 extern bool ww_argument_string(uint32_t number, zval *argument, zend_string **to);        /* (bails) */
@@ -108,6 +111,7 @@ extern zend_class_entry *ww_class_of_family(ww_family family, zend_class_entry *
 	zend_object *(*create)(zend_class_entry *));
 extern void ww_class_of_frames(zend_class_entry *class);
 extern void ww_class_of_connections(zend_class_entry *class);
+extern void ww_class_of_tables(zend_class_entry *class);
 extern void *ww_state(zend_object *object, int family);
 extern void ww_object_new(zval *to, int class);                                           /* (bails) */
 extern void ww_object_new_with(zval *to, int class, zval *argument);                      /* (bails) */

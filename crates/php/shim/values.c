@@ -48,6 +48,11 @@ zend_long ww_to_long(zval *from)
 	return zval_get_long(from);
 }
 
+double ww_to_double(zval *from)
+{
+	return zval_get_double(from);
+}
+
 bool ww_to_bool(zval *from)
 {
 	return zend_is_true(from);

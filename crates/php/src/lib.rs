@@ -3,6 +3,7 @@
 //! * [`zend`], [`guard`], [`method`], [`native`]: the border to PHP; C's half of it is `shim/`.
 //! * [`callback`], [`exception`], [`warning`], [`last_error`], [`array`], [`process`]: what bodies of methods use.
 //! * [`frame`], [`pack`], [`request`], [`response`], [`reply`], [`cookie`], [`iterator`], [`functions`]: the API's objects.
+//! * [`atomic`], [`table`], [`rows`]: what processes share.
 //! * [`server`], [`event`], [`options`], [`listener`]: a server that is being set up.
 //! * [`start`], [`worker`], [`queue`], [`dispatch`], [`log`]: a server that runs.
 //! * [`connections`], [`websocket`]: what scripts do with its connections.
@@ -10,6 +11,7 @@
 //! Each `unsafe` block is one operation on the border; nothing borrowed lives across a call into PHP.
 
 mod array;
+mod atomic;
 mod callback;
 mod connections;
 mod cookie;
@@ -36,10 +38,12 @@ mod queue;
 mod reply;
 mod request;
 mod response;
+mod rows;
 mod sending;
 mod serial;
 mod server;
 mod start;
+mod table;
 mod timer;
 mod timers;
 mod warning;

@@ -4,11 +4,13 @@ use std::ffi::c_void;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::null_mut;
 
+use crate::atomic::{Atomic, AtomicLong};
 use crate::guard::take_owed_bailout;
 use crate::iterator::Connections;
 use crate::request::RequestState;
 use crate::response::ResponseState;
 use crate::server::Server;
+use crate::table::Table;
 use crate::zend::ffi::Family;
 use crate::zend::layout::Zval;
 
@@ -39,6 +41,9 @@ extern "C" fn ww_state_new(family: Family) -> *mut c_void {
         Family::Request => make::<RequestState>(),
         Family::Response => make::<ResponseState>(),
         Family::Iterator => make::<Connections>(),
+        Family::Atomic => make::<Atomic>(),
+        Family::AtomicLong => make::<AtomicLong>(),
+        Family::Table => make::<Table>(),
     }
 }
 
@@ -59,6 +64,9 @@ unsafe extern "C" fn ww_state_free(family: Family, state: *mut c_void) -> bool {
         Family::Request => end::<RequestState>,
         Family::Response => end::<ResponseState>,
         Family::Iterator => end::<Connections>,
+        Family::Atomic => end::<Atomic>,
+        Family::AtomicLong => end::<AtomicLong>,
+        Family::Table => end::<Table>,
     };
     // A panic was reported by its hook, and an object that dies has nobody to tell.
     // SAFETY: the caller vouches for it.
@@ -83,6 +91,9 @@ unsafe extern "C" fn ww_state_held(family: Family, state: *mut c_void, index: us
         Family::Request => held::<RequestState>,
         Family::Response => held::<ResponseState>,
         Family::Iterator => held::<Connections>,
+        Family::Atomic => held::<Atomic>,
+        Family::AtomicLong => held::<AtomicLong>,
+        Family::Table => held::<Table>,
     };
     // SAFETY: the caller vouches for it.
     unsafe { ask(state, index) }

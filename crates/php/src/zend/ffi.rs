@@ -20,6 +20,9 @@ pub(crate) enum Family {
     Request,
     Response,
     Iterator,
+    Atomic,
+    AtomicLong,
+    Table,
 }
 
 /// Classes known by name (`ww_class`); [`Class::PhpError`] is PHP's own `Error`.
@@ -65,6 +68,7 @@ unsafe extern "C" {
     pub(crate) fn ww_release(value: *mut Zval);
     pub(crate) fn ww_to_string(from: *const Zval) -> NonNull<ZendString>;
     pub(crate) fn ww_to_long(from: *const Zval) -> i64;
+    pub(crate) fn ww_to_double(from: *const Zval) -> f64;
     pub(crate) fn ww_to_bool(from: *const Zval) -> bool;
 
     pub(crate) fn ww_argument_string(number: u32, argument: NonNull<Zval>, to: *mut *mut ZendString) -> bool;

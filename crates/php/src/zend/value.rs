@@ -216,6 +216,22 @@ pub(crate) fn to_descriptor(value: &Zval) -> Result<Option<i32>, Stop> {
     Ok((descriptor >= 0).then_some(descriptor))
 }
 
+/// The floating-point number that `value` becomes when cast.
+///
+/// # Errors
+/// [`Stop::Thrown`] when the cast warns and the script's error handler throws.
+pub(crate) fn to_double(value: &Zval) -> Result<f64, Stop> {
+    if let Some(double) = value.as_double() {
+        return Ok(double);
+    }
+    let held = Owned::copy(value);
+    let from = held.raw();
+    // SAFETY: `held` outlives the call; the closure's frame has no destructors.
+    let double = guard(|| unsafe { ffi::ww_to_double(from) })?;
+    exception::check()?;
+    Ok(double)
+}
+
 /// Whether `value` counts as true.
 ///
 /// # Errors
