@@ -101,10 +101,11 @@ impl Dispatch {
         }
     }
 
-    /// Handles one item of the queue.
+    /// Handles one item of the queue. Not inlined: bench/callback.py counts what it costs.
     ///
     /// # Errors
     /// The worker is to end.
+    #[inline(never)]
     pub(crate) fn handle(&self, fd: Fd, item: Item) -> Result<(), Stop> {
         if !self.config.serial {
             return settle(self.item(fd, item));
