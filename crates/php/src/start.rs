@@ -38,6 +38,7 @@ use crate::log;
 use crate::method::{Call, methods};
 use crate::process;
 use crate::sending::{self, Patience};
+use crate::serial;
 use crate::server::{MODE_PROCESS, Phase, Server, Shared, slot};
 use crate::timer;
 use crate::warning;
@@ -329,6 +330,7 @@ fn end_of_child(result: Result<(), Stop>) -> Stop {
 /// What a worker holds of the server goes before PHP itself does.
 fn leave() {
     worker::remove();
+    serial::forget();
     dispatch::set_current(None);
 }
 

@@ -124,7 +124,7 @@ pub(crate) fn run_loop(first: VecDeque<Job>) -> Result<(), Stop> {
     registry::enable(true);
     let ran = scheduler::run(first);
     let asleep = registry::list();
-    if ran.is_ok() && !asleep.is_empty() {
+    if ran.is_ok() && !asleep.is_empty() && !event_loop::is_told_to_end() {
         report_deadlock(&asleep)?;
     }
     within_method(scheduler::end().and(ran))
