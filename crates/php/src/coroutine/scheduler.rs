@@ -314,6 +314,8 @@ pub(crate) fn forked() {
         std::mem::forget(scheduler.ready.take());
         std::mem::forget(scheduler.idle.take());
         scheduler.alive.set(0);
+        scheduler.peak.set(0);
+        scheduler.last_cid.set(0);
         scheduler.failed.set(None);
     });
 }
