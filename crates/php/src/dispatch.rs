@@ -217,7 +217,7 @@ impl Dispatch {
 
     fn response(&self, fd: Fd, context: Context) -> Result<Owned, Stop> {
         let answer = Answer { fd, limit: self.config.push_bytes_max };
-        ResponseState::create(fd.get() as i64, context, Box::new(answer))
+        ResponseState::create(fd.get() as i64, context, Rc::new(answer))
     }
 
     fn request(&self, fd: Fd, request: Request) -> Result<(), Stop> {
@@ -325,16 +325,26 @@ struct Answer {
     limit: usize,
 }
 
+impl Answer {
+    fn check(&self, len: usize) -> Result<(), Refused> {
+        if len > self.limit { Err(Refused::TooLarge { len, limit: self.limit }) } else { Ok(()) }
+    }
+}
+
 impl Sink for Answer {
-    fn answer(&mut self, bytes: &[u8], after: After) -> Result<(), Refused> {
-        let Answer { fd, limit } = *self;
-        if bytes.len() > limit {
-            return Err(Refused::TooLarge { len: bytes.len(), limit });
-        }
-        with(|worker| worker.apply(fd, Command::Answer { bytes, after })).unwrap_or(Err(Refused::Unknown))
+    fn answer(&self, bytes: &[u8], after: After) -> Result<(), Refused> {
+        self.check(bytes.len())?;
+        with(|worker| worker.apply(self.fd, Command::Answer { bytes, after })).unwrap_or(Err(Refused::Unknown))
     }
 
-    fn close(&mut self) -> bool {
+    fn answer_patiently(&self, bytes: &[u8], after: After) -> Result<Option<Result<(), Refused>>, Stop> {
+        match self.check(bytes.len()) {
+            Ok(()) => sending::apply(self.fd, || Command::Answer { bytes, after }),
+            Err(refused) => Ok(Some(Err(refused))),
+        }
+    }
+
+    fn close(&self) -> bool {
         matches!(with(|worker| worker.apply(self.fd, Command::Close { reset: false })), Some(Ok(())))
     }
 }
