@@ -1,9 +1,11 @@
 /* The module entry: what is declared when PHP loads the extension. */
 #include "shim.h"
 #include "ext/spl/spl_array.h"
+#include "ext/spl/spl_exceptions.h"
 
 /* The class tables name the methods, which Rust defines: hidden as well (see shim.h). */
 #pragma GCC visibility push(hidden)
+#include "channel_arginfo.h"
 #include "constants_arginfo.h"
 #include "coroutine_arginfo.h"
 #include "functions_arginfo.h"
@@ -25,6 +27,9 @@ WW_CREATE(ww_create_iterator, WW_ITERATOR)
 WW_CREATE(ww_create_atomic, WW_ATOMIC)
 WW_CREATE(ww_create_atomic_long, WW_ATOMIC_LONG)
 WW_CREATE(ww_create_table, WW_TABLE)
+WW_CREATE(ww_create_channel, WW_CHANNEL)
+WW_CREATE(ww_create_wait_group, WW_WAIT_GROUP)
+WW_CREATE(ww_create_batch, WW_BATCH)
 
 /* Aliases share the class: they must be declared when its methods and properties are complete. */
 static void ww_declare_aliases(zend_class_entry *server, zend_class_entry *http_server,
@@ -54,6 +59,15 @@ static void ww_declare_coroutines(void)
 	zend_register_class_alias("Co\\Context", ww_classes[WW_CLASS_COROUTINE_CONTEXT]);
 	zend_register_class_alias("Co\\Iterator", ww_classes[WW_CLASS_COROUTINE_ITERATOR]);
 
+	zend_class_entry *channel =
+		ww_class_of_family(WW_CHANNEL, register_class_Swoole_Coroutine_Channel(), ww_create_channel);
+	zend_register_class_alias("Co\\Channel", channel);
+	zend_register_class_alias("Chan", channel);
+	zend_register_class_alias("Co\\WaitGroup",
+		ww_class_of_family(WW_WAIT_GROUP, register_class_Swoole_Coroutine_WaitGroup(), ww_create_wait_group));
+	zend_register_class_alias("Co\\Scheduler",
+		ww_class_of_family(WW_BATCH, register_class_Swoole_Coroutine_Scheduler(), ww_create_batch));
+
 	zend_register_class_alias("swoole_timer", register_class_Swoole_Timer());
 	ww_classes[WW_CLASS_TIMER_ITERATOR] = register_class_Swoole_Timer_Iterator(spl_ce_ArrayIterator);
 	zend_register_class_alias("swoole_timer_iterator", ww_classes[WW_CLASS_TIMER_ITERATOR]);
@@ -76,6 +90,7 @@ static void ww_declare_classes(void)
 {
 	ww_classes[WW_CLASS_EXCEPTION] = register_class_Swoole_Exception(zend_ce_exception);
 	ww_classes[WW_CLASS_ERROR] = register_class_Swoole_Error(zend_ce_error);
+	ww_classes[WW_CLASS_BAD_METHOD_CALL] = spl_ce_BadMethodCallException;
 	ww_exit_exception = register_class_Swoole_ExitException(ww_classes[WW_CLASS_EXCEPTION]);
 
 	zend_class_entry *server = ww_class_of_family(WW_SERVER, register_class_Swoole_Server(), ww_create_server);

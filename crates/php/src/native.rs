@@ -5,6 +5,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::null_mut;
 
 use crate::atomic::{Atomic, AtomicLong};
+use crate::coroutine::batch::Batch;
+use crate::coroutine::channel::Channel;
+use crate::coroutine::wait_group::WaitGroup;
 use crate::guard::take_owed_bailout;
 use crate::iterator::Connections;
 use crate::request::RequestState;
@@ -44,6 +47,9 @@ extern "C" fn ww_state_new(family: Family) -> *mut c_void {
         Family::Atomic => make::<Atomic>(),
         Family::AtomicLong => make::<AtomicLong>(),
         Family::Table => make::<Table>(),
+        Family::Channel => make::<Channel>(),
+        Family::WaitGroup => make::<WaitGroup>(),
+        Family::Batch => make::<Batch>(),
     }
 }
 
@@ -67,6 +73,9 @@ unsafe extern "C" fn ww_state_free(family: Family, state: *mut c_void) -> bool {
         Family::Atomic => end::<Atomic>,
         Family::AtomicLong => end::<AtomicLong>,
         Family::Table => end::<Table>,
+        Family::Channel => end::<Channel>,
+        Family::WaitGroup => end::<WaitGroup>,
+        Family::Batch => end::<Batch>,
     };
     // A panic was reported by its hook, and an object that dies has nobody to tell.
     // SAFETY: the caller vouches for it.
@@ -94,6 +103,9 @@ unsafe extern "C" fn ww_state_held(family: Family, state: *mut c_void, index: us
         Family::Atomic => held::<Atomic>,
         Family::AtomicLong => held::<AtomicLong>,
         Family::Table => held::<Table>,
+        Family::Channel => held::<Channel>,
+        Family::WaitGroup => held::<WaitGroup>,
+        Family::Batch => held::<Batch>,
     };
     // SAFETY: the caller vouches for it.
     unsafe { ask(state, index) }

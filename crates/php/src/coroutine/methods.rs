@@ -100,7 +100,7 @@ fn create_and_give(call: &mut Call<'_>) -> Result<(), Stop> {
 /// Makes a loop, runs a callable in it as a coroutine, and comes back when nothing is left to do.
 fn run(call: &mut Call<'_>) -> Result<(), Stop> {
     call.count(1, u32::MAX)?;
-    if registry::cid() != 0 || registry::is_looping() {
+    if is_in_loop() {
         warning::warn("eventLoop has already been created. unable to start Swoole\\Coroutine\\run()")?;
         call.give_bool(false);
         return Ok(());
@@ -114,6 +114,11 @@ fn run(call: &mut Call<'_>) -> Result<(), Stop> {
     let ran = run_loop(VecDeque::from([job]));
     call.give_bool(ran.is_ok());
     ran
+}
+
+/// Is this a coroutine, or a process with a loop that runs?
+pub(crate) fn is_in_loop() -> bool {
+    registry::cid() != 0 || registry::is_looping()
 }
 
 /// Runs a loop of its own in a process without one, to its end.
@@ -320,7 +325,11 @@ fn join(call: &mut Call<'_>) -> Result<(), Stop> {
     Ok(())
 }
 
-fn set(call: &mut Call<'_>) -> Result<(), Stop> {
+/// Sets options of all coroutines.
+///
+/// # Errors
+/// [`Stop::Thrown`]: a TypeError, or what the script's error handler throws.
+pub(crate) fn set(call: &mut Call<'_>) -> Result<(), Stop> {
     call.count(1, 1)?;
     let Some(options) = call.array(0)?.and_then(|options| Array::of(Owned::copy(options))) else { return Ok(()) };
     for (key, value) in options.elements() {

@@ -23,6 +23,9 @@ pub(crate) enum Family {
     Atomic,
     AtomicLong,
     Table,
+    Channel,
+    WaitGroup,
+    Batch,
 }
 
 /// Classes known by name (`ww_class`); [`Class::PhpError`] is PHP's own `Error`.
@@ -36,6 +39,7 @@ pub(crate) enum Class {
     CloseFrame,
     Exception,
     Error,
+    BadMethodCall,
     CoroutineContext,
     CoroutineIterator,
     TimerIterator,
