@@ -310,9 +310,9 @@ pub(crate) fn end() -> Result<(), Stop> {
 pub(crate) fn forked() {
     with(|scheduler| {
         // Their stacks are the parent's business: nothing is unwound here.
-        std::mem::forget(scheduler.suspended.take());
-        std::mem::forget(scheduler.ready.take());
-        std::mem::forget(scheduler.idle.take());
+        scheduler.suspended.take().into_values().for_each(std::mem::forget);
+        scheduler.ready.take().into_iter().for_each(std::mem::forget);
+        scheduler.idle.take().into_iter().for_each(std::mem::forget);
         scheduler.alive.set(0);
         scheduler.peak.set(0);
         scheduler.last_cid.set(0);
