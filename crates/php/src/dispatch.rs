@@ -117,6 +117,7 @@ impl Dispatch {
         let open = with(|worker| worker.is_open(fd)).unwrap_or(false);
         match item {
             Item::Closed(closed) => self.ended(fd, closed),
+            Item::ClosedHere(closed) => self.closed(fd, closed),
             // The script has closed it: what came before that, and was not looked at, is dropped.
             _ if !open => Ok(()),
             item if item.is_request() && !registry::has_room() => {
@@ -394,10 +395,12 @@ pub(crate) fn set_current(dispatch: Option<Rc<Dispatch>>) {
 /// # Errors
 /// The worker is to end.
 pub(crate) fn closed_by_method(fd: Fd, closed: Option<Closed>) -> Result<(), Stop> {
-    match (current(), closed) {
-        (Some(dispatch), Some(closed)) => within_method(dispatch.closed(fd, closed)),
-        _ => Ok(()),
+    let (Some(dispatch), Some(closed)) = (current(), closed) else { return Ok(()) };
+    // Otherwise it comes behind the callback that has closed it: they do not overlap.
+    if dispatch.config.serial && serial::leave(fd, Item::ClosedHere(closed)).is_none() {
+        return Ok(());
     }
+    within_method(dispatch.closed(fd, closed))
 }
 
 /// Is this process a worker?

@@ -49,6 +49,11 @@ fn put(fd: Fd, item: Item) -> Option<Item> {
     })
 }
 
+/// Leaves an item to whoever handles one of that connection just now; gives it back if nobody does.
+pub(crate) fn leave(fd: Fd, item: Item) -> Option<Item> {
+    if RUNNING.with_borrow(|running| running.contains_key(&fd)) { put(fd, item) } else { Some(item) }
+}
+
 fn next(fd: Fd) -> Option<Item> {
     RUNNING.with_borrow_mut(|running| {
         let item = running.get_mut(&fd)?.pop_front();

@@ -39,7 +39,7 @@ use crate::method::{Call, methods};
 use crate::process;
 use crate::sending::{self, Patience};
 use crate::serial;
-use crate::server::{MODE_PROCESS, Phase, Server, Shared, slot};
+use crate::server::{self, MODE_PROCESS, Phase, Server, Shared, slot};
 use crate::timer;
 use crate::warning;
 use crate::worker::{self, Parts};
@@ -329,6 +329,7 @@ fn end_of_child(result: Result<(), Stop>) -> Stop {
 
 /// What a worker holds of the server goes before PHP itself does.
 fn leave() {
+    server::leave();
     worker::remove();
     serial::forget();
     dispatch::set_current(None);

@@ -30,6 +30,9 @@ use crate::guard::{Stop, guard};
 use crate::process;
 use crate::zend::ffi::{self, Class, RawContext};
 
+/// The exit status of a process that met an error of our own: that of a fatal error of PHP's.
+const PANIC_STATUS: i32 = 255;
+
 /// So many contexts are kept for later.
 const IDLE_MAX: usize = 256;
 
@@ -131,33 +134,37 @@ pub(crate) fn run_callback(job: impl FnOnce() -> Result<(), Stop> + 'static) -> 
     }
     let context = current();
     if context.coroutine.cid.get() != 0 || is_root(&context) {
-        return create(Box::new(job)).map(|_| ());
+        return match create(Box::new(job))? {
+            Ok(_) => Ok(()),
+            // What the server has to say is said, coroutine or not.
+            Err(job) => job(),
+        };
     }
     begin(&context, 0, next_cid());
     let ran = job();
     finish(&context, ran)
 }
 
-/// Runs `job` as a coroutine until it first waits. None if there can be no more.
+/// Runs `job` as a coroutine until it first waits: its id, or the job once more if there can be no more coroutines.
 ///
 /// # Errors
 /// It did not return: this process is to end.
-pub(crate) fn create(job: Job) -> Result<Option<i64>, Stop> {
+pub(crate) fn create(job: Job) -> Result<Result<i64, Job>, Stop> {
     if !has_room() {
-        return Ok(None);
+        return Ok(Err(job));
     }
     let creator = current();
     let parent = creator.coroutine.cid.get();
     if is_blocked() {
         let cid = next_cid();
         with(|scheduler| scheduler.ready.borrow_mut().push_back(Ready::Begin(cid, parent, job)));
-        return Ok(Some(cid));
+        return Ok(Ok(cid));
     }
-    let Some(context) = another()? else { return Ok(None) };
+    let Some(context) = another()? else { return Ok(Err(job)) };
     let cid = next_cid();
     begin_on(&context, creator, parent, cid, job);
     check_failed()?;
-    Ok(Some(cid))
+    Ok(Ok(cid))
 }
 
 fn begin_on(context: &Rc<Context>, creator: Rc<Context>, parent: i64, cid: i64, job: Job) {
@@ -250,7 +257,10 @@ pub(crate) fn do_ready() -> Result<bool, Stop> {
         Some(Ready::Begin(cid, parent, job)) => {
             match another()? {
                 Some(context) => begin_on(&context, current(), parent, cid, job),
-                None => tracing::error!("coroutine {cid} cannot begin: the process can have no more stacks"),
+                None => {
+                    with(|scheduler| scheduler.alive.set(scheduler.alive.get().saturating_sub(1)));
+                    tracing::error!("coroutine {cid} cannot begin: the process can have no more stacks");
+                }
             }
             check_failed()?;
             Ok(true)
@@ -388,6 +398,7 @@ fn leave() {
 extern "C" fn ww_context_main(_: *mut RawContext) {
     while let Err(panic) = catch_unwind(AssertUnwindSafe(live)) {
         drop(panic);
+        process::set_exit_status(PANIC_STATUS);
         fail(Stop::Bailout);
         if !has_back() {
             leave();
