@@ -6,6 +6,7 @@
 /* The class tables name the methods, which Rust defines: hidden as well (see shim.h). */
 #pragma GCC visibility push(hidden)
 #include "channel_arginfo.h"
+#include "constant_arginfo.h"
 #include "constants_arginfo.h"
 #include "coroutine_arginfo.h"
 #include "functions_arginfo.h"
@@ -112,6 +113,7 @@ static void ww_declare_classes(void)
 	ww_classes[WW_CLASS_FRAME] = frame;
 	ww_classes[WW_CLASS_CLOSE_FRAME] = register_class_Swoole_WebSocket_CloseFrame(frame);
 
+	register_class_Swoole_Constant();
 	ww_declare_coroutines();
 	ww_declare_aliases(server, http_server, websocket_server);
 }
