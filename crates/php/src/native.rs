@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::null_mut;
 
 use crate::atomic::{Atomic, AtomicLong};
+use crate::client::state::HttpClient;
 use crate::guard::take_owed_bailout;
 use crate::iterator::Connections;
 use crate::request::RequestState;
@@ -44,6 +45,7 @@ extern "C" fn ww_state_new(family: Family) -> *mut c_void {
         Family::Atomic => make::<Atomic>(),
         Family::AtomicLong => make::<AtomicLong>(),
         Family::Table => make::<Table>(),
+        Family::Client => make::<HttpClient>(),
     }
 }
 
@@ -67,6 +69,7 @@ unsafe extern "C" fn ww_state_free(family: Family, state: *mut c_void) -> bool {
         Family::Atomic => end::<Atomic>,
         Family::AtomicLong => end::<AtomicLong>,
         Family::Table => end::<Table>,
+        Family::Client => end::<HttpClient>,
     };
     // A panic was reported by its hook, and an object that dies has nobody to tell.
     // SAFETY: the caller vouches for it.
@@ -94,6 +97,7 @@ unsafe extern "C" fn ww_state_held(family: Family, state: *mut c_void, index: us
         Family::Atomic => held::<Atomic>,
         Family::AtomicLong => held::<AtomicLong>,
         Family::Table => held::<Table>,
+        Family::Client => held::<HttpClient>,
     };
     // SAFETY: the caller vouches for it.
     unsafe { ask(state, index) }
