@@ -39,7 +39,7 @@ impl Sink {
             Sink::Memory(bytes) => bytes.extend_from_slice(piece),
             Sink::File(file) => {
                 if let Err(error) = file.write_all(piece) {
-                    return Ok(Err(Failure::of(error.raw_os_error().unwrap_or(libc::EIO))));
+                    return Ok(Err(Failure::system(&error)));
                 }
             }
             Sink::Function(function) => {

@@ -39,8 +39,11 @@ impl Failure {
         Failure { code, text: last_error::text(code) }
     }
 
-    fn system(error: &io::Error) -> Failure {
-        Failure::of(error.raw_os_error().unwrap_or(libc::EIO))
+    pub(crate) fn system(error: &io::Error) -> Failure {
+        match error.raw_os_error() {
+            Some(code) => Failure::of(code),
+            None => Failure { code: libc::EINVAL.into(), text: error.to_string() },
+        }
     }
 }
 
@@ -66,7 +69,10 @@ impl Place {
             };
         }
         let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-        if bare.is_empty() || bare.len() > NAME_BYTES_MAX || bare.contains('\0') {
+        if bare.contains('\0') {
+            return Err("the host has a zero byte".to_owned());
+        }
+        if bare.is_empty() || bare.len() > NAME_BYTES_MAX {
             return Err(format!("the host has {} bytes, wanted 1 to {NAME_BYTES_MAX}", bare.len()));
         }
         match u16::try_from(port) {

@@ -118,8 +118,8 @@ fn open_sink(client: &HttpClient, object: Object<'_>, wish: Wish) -> Result<Resu
         });
         return Ok(placed.map(Sink::File).map_err(|error| {
             let name = String::from_utf8_lossy(path.bytes()).into_owned();
-            let code = error.raw_os_error().unwrap_or(libc::EINVAL).into();
-            Failure { code, text: format!("the file {name:?} cannot be written: {error}") }
+            let Failure { code, text } = Failure::system(&error);
+            Failure { code, text: format!("the file {name:?} cannot be written: {text}") }
         }));
     }
     let function = client.write_function.borrow().clone().filter(|_| wish == Wish::Answer);

@@ -6,6 +6,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 use wirewool_proto::http::form::{self, Multipart};
 
 use crate::array::{Array, Key};
+use crate::client::connection::Failure;
 use crate::client::state::slot;
 use crate::guard::Stop;
 use crate::process::is_path_allowed;
@@ -158,7 +159,7 @@ fn read_file(
     let name = String::from_utf8_lossy(path).into_owned();
     let mut file = match open(path, OpenOptions::new().read(true))? {
         Ok(file) => file,
-        Err(error) => return Ok(Err(format!("the file {name:?} cannot be read: {error}"))),
+        Err(error) => return Ok(Err(format!("the file {name:?} cannot be read: {}", Failure::system(&error).text))),
     };
     let most = if length > 0 { (length as u64).min(room) } else { room };
     let read = file
@@ -169,7 +170,7 @@ fn read_file(
         Ok(false) => Ok(()),
         Ok(true) if length > 0 && into.len() as i64 == length => Ok(()),
         Ok(true) => Err(format!("the files are more than {FILES_BYTES_MAX} bytes together")),
-        Err(error) => Err(format!("the file {name:?} cannot be read: {error}")),
+        Err(error) => Err(format!("the file {name:?} cannot be read: {}", Failure::system(&error).text)),
     })
 }
 

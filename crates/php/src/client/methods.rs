@@ -132,8 +132,8 @@ fn is_part(this: Object<'_>, path: &[u8], offset: i64, length: i64) -> Result<bo
     let bytes = match opened.and_then(|file| file.metadata()).map(|facts| facts.len()) {
         Ok(bytes) => bytes,
         Err(error) => {
-            let code = error.raw_os_error().unwrap_or(libc::EINVAL).into();
-            let text = format!("the file {name:?} cannot be added: {error}");
+            let Failure { code, text } = Failure::system(&error);
+            let text = format!("the file {name:?} cannot be added: {text}");
             state::fail(this, &Failure { code, text: text.clone() })?;
             warning::warn(&text)?;
             return Ok(false);
