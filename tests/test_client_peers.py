@@ -13,7 +13,7 @@ from websockets.sync.server import serve
 
 from conftest import TESTS
 from php_client import PhpClients, content
-from wire import BINARY, CLOSE, PING, PONG, TEXT
+from wire import BINARY, CLOSE, PING, PONG, TEXT, Wire, open_websocket
 
 SIZES = [0, 1, 125, 126, 127, 65535, 65536, 70000, 1 << 20]
 
@@ -55,7 +55,7 @@ def messages(seed):
     """Texts and bytes of all sizes, some of which compress."""
     source = random.Random(seed)
     for size in SIZES:
-        yield TEXT, "".join(source.choice("abü€😀 ") for _ in range(size // 3)).encode()
+        yield TEXT, "".join(source.choices("abü€😀 ", k=size // 3)).encode()
         yield BINARY, source.randbytes(size)
         yield BINARY, bytes(size)
 
@@ -265,3 +265,31 @@ def test_our_own_server(clients, php_server, mode):
     assert client.recv() == ""
     server.wait_output(r"^message 1 35 x+$")
     server.wait_output(r"^closed \d+$")
+
+
+@pytest.mark.parametrize("mode", ["base", "process"])
+def test_clients_within_a_server(php_server, mode):
+    """A handler that waits for another server does not keep its worker from other messages."""
+    waiting = threading.Barrier(5, timeout=10)
+
+    def together(connection):
+        text = connection.recv()
+        waiting.wait()
+        connection.send(text)
+        connection.recv()
+
+    def respond(connection, request):
+        return connection.respond(404, "nothing there\n") if request.path == "/missing" else None
+
+    with websockets_server(together, process_request=respond) as there:
+        server = php_server(TESTS / "php/forwards.php", "PORT", mode, there.port)
+        wires = [open_websocket(server.port) for _ in range(5)]
+        for number, wire in enumerate(wires):
+            wire.text(f"message {number}")
+        for number, wire in enumerate(wires):
+            assert wire.message() == f"there: message {number}"
+            wire.socket.close()
+        with Wire(server.port) as wire:
+            answer = wire.get("/missing")
+            assert (answer.status, answer.body) == (404, b"nothing there\n")
+        assert "Warning" not in server.output
