@@ -116,8 +116,11 @@ class Wire:
     def _adopt(self, connected, timeout):
         self.socket = connected
         self.socket.settimeout(timeout)
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.local_port = self.socket.getsockname()[1]
+        if connected.family == socket.AF_UNIX:
+            self.local_port = 0
+        else:
+            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self.local_port = self.socket.getsockname()[1]
         self.unread = b""
 
     def __enter__(self):

@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::io::{self, Read};
+use std::mem::MaybeUninit;
 use std::net::{IpAddr, Shutdown, SocketAddr};
 use std::os::fd::AsRawFd;
 use std::time::{Duration, Instant};
@@ -188,15 +189,11 @@ impl Connection {
 
     /// Is it as a connection is that nobody uses: open, with nothing to be read?
     pub(crate) fn is_quiet(&self) -> bool {
-        let mut byte = [0];
+        let mut byte = [MaybeUninit::uninit()];
         loop {
-            // SAFETY: the socket is open, and one byte may be written to.
-            let peeked = unsafe {
-                libc::recv(self.socket.as_raw_fd(), byte.as_mut_ptr().cast(), 1, libc::MSG_PEEK | libc::MSG_DONTWAIT)
-            };
-            match (peeked, io::Error::last_os_error().kind()) {
-                (-1, io::ErrorKind::Interrupted) => {}
-                (-1, io::ErrorKind::WouldBlock) => return !self.is_shut.get(),
+            match self.socket.peek(&mut byte).map_err(|error| error.kind()) {
+                Err(io::ErrorKind::Interrupted) => {}
+                Err(io::ErrorKind::WouldBlock) => return !self.is_shut.get(),
                 _ => return false,
             }
         }
@@ -294,13 +291,7 @@ fn connect(address: &SockAddr, settings: &Settings, until: Option<Instant>) -> O
             Ok(socket) => return Ok(Ok(socket)),
             Err((socket, error)) if error.raw_os_error() == Some(libc::EINPROGRESS) => {
                 let Some(socket) = socket else { return Ok(Err(Failure::system(&error))) };
-                return Ok(match wait(&socket, Interest::Write, until)? {
-                    Ok(()) => match socket.take_error() {
-                        Ok(None) => Ok(socket),
-                        Ok(Some(error)) | Err(error) => Err(Failure::system(&error)),
-                    },
-                    Err(failure) => Err(failure),
-                });
+                return Ok(await_connected(&socket, until)?.map(|()| socket));
             }
             Err((_, error)) => error,
         };
@@ -315,6 +306,20 @@ fn connect(address: &SockAddr, settings: &Settings, until: Option<Instant>) -> O
         pause = (pause * 2).min(PAUSE_MAX);
         if methods::wait(Wait::Other, Some(again), |_| {})? != Woken::TimedOut {
             return Ok(Err(Failure::of(libc::ECANCELED)));
+        }
+    }
+}
+
+fn await_connected(socket: &Socket, until: Option<Instant>) -> Outcome<()> {
+    loop {
+        if let Err(failure) = wait(socket, Interest::Write, until)? {
+            return Ok(Err(failure));
+        }
+        match (socket.take_error(), socket.peer_addr()) {
+            (Ok(None), Ok(_)) => return Ok(Ok(())),
+            // It was woken by what a descriptor of the same number had waited for.
+            (Ok(None), Err(_)) => {}
+            (Ok(Some(error)) | Err(error), _) => return Ok(Err(Failure::system(&error))),
         }
     }
 }

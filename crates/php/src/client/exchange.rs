@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::fs::OpenOptions;
 use std::io::{Seek, SeekFrom};
+use std::mem::take;
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -31,6 +32,16 @@ pub(crate) struct Exchange {
     is_kept: bool,
     /// The server stopped taking it. It may have answered before.
     unsent: Option<Failure>,
+}
+
+impl Exchange {
+    /// May it be sent once more if its connection ends before an answer begins? A server may have closed a connection
+    /// that it kept before it saw the request (RFC 9112, section 9.3.1); for any other reason only if the script says so.
+    fn may_repeat(&self, client: &HttpClient) -> bool {
+        let is_stale = self.is_kept && self.encoded.is_idempotent && self.tries == 0;
+        // The script may change its mind: then the bytes are gone.
+        !self.encoded.bytes.is_empty() && (is_stale || self.tries < client.settings.get().retries_max)
+    }
 }
 
 /// Asks for a path.
@@ -96,7 +107,7 @@ fn guarded(
     exchange: impl FnOnce() -> Result<bool, Stop>,
 ) -> Result<bool, Stop> {
     let done = exchange();
-    if done.is_err() {
+    if done == Err(Stop::Thrown) {
         client.drop_link(object)?;
     }
     done
@@ -167,11 +178,12 @@ fn send(
             return Ok(None);
         }
     };
-    let bytes = exchange.encoded.bytes.clone();
-    let head = bytes.windows(4).position(|end| end == b"\r\n\r\n").map_or(bytes.len(), |at| at + 4);
-    client.head.replace(bytes[..head].to_vec());
-    link.connection.put(bytes);
     exchange.is_kept = is_kept;
+    let encoded = &mut exchange.encoded;
+    client.head.replace(encoded.bytes[..encoded.head_bytes].to_vec());
+    let bytes =
+        if exchange.may_repeat(client) { exchange.encoded.bytes.clone() } else { take(&mut exchange.encoded.bytes) };
+    link.connection.put(bytes);
     exchange.unsent = match link.connection.write_or_wait(limit)? {
         Ok(()) => None,
         Err(failure) if is_reset(&failure) => Some(failure),
@@ -218,8 +230,7 @@ fn finish(
         client.drop_this(object, &used)?;
         let failure = match missing {
             Missing::Silence(failure) => {
-                let stale = exchange.is_kept && exchange.encoded.is_idempotent && exchange.tries == 0;
-                if !was_shut && (stale || exchange.tries < settings.retries_max) {
+                if !was_shut && exchange.may_repeat(client) {
                     exchange.tries += 1;
                     continue;
                 }

@@ -20,6 +20,8 @@ const HTTP_PORT: u16 = 80;
 /// A request as it goes out.
 pub(crate) struct Encoded {
     pub(crate) bytes: Vec<u8>,
+    /// How many of them are its head.
+    pub(crate) head_bytes: usize,
     pub(crate) asked: Asked,
     /// A server that gets it twice does no more than one that gets it once (RFC 9110, section 9.2.2).
     pub(crate) is_idempotent: bool,
@@ -151,17 +153,18 @@ impl Encoded {
 
 fn plain(request: &ClientRequest<'_>) -> Result<Encoded, String> {
     let mut bytes = Vec::new();
-    request.encode(&mut bytes).map_err(|error| error.to_string())?;
+    let head = request.encode(&mut bytes).map_err(|error| error.to_string())?;
     let is_idempotent = matches!(request.method, "GET" | "HEAD" | "PUT" | "DELETE" | "OPTIONS" | "TRACE");
     // A script that asks for another protocol by hand does not get to speak it.
     let asked = if request.asked() == Asked::Head { Asked::Head } else { Asked::Other };
-    Ok(Encoded { bytes, asked, is_idempotent, upgrade: None })
+    Ok(Encoded { bytes, head_bytes: head.raw().len(), asked, is_idempotent, upgrade: None })
 }
 
 fn upgrade(request: &UpgradeRequest<'_>) -> Result<Encoded, String> {
     let begun = Upgrade::begin(request, HeadLimits::default(), &mut keys());
     let (upgrade, bytes) = begun.map_err(|error| error.to_string())?;
-    Ok(Encoded { bytes, asked: Asked::Upgrade, is_idempotent: true, upgrade: Some(upgrade) })
+    let head_bytes = bytes.len();
+    Ok(Encoded { bytes, head_bytes, asked: Asked::Upgrade, is_idempotent: true, upgrade: Some(upgrade) })
 }
 
 /// Keys that nobody can foresee.
