@@ -14,7 +14,7 @@ fn main() {
 
     let version = env::var("CARGO_PKG_VERSION").expect("cargo sets it");
     cc::Build::new()
-        .files(["shim/context.c", "shim/exit.c", "shim/module.c", "shim/shim.c", "shim/values.c"])
+        .files(["shim/context.c", "shim/exit.c", "shim/module.c", "shim/saved.c", "shim/shim.c", "shim/values.c"])
         .includes(includes)
         .define("SWOOLE_API_VERSION", "\"4.8.13\"")
         .define("WIREWOOL_CRATE_VERSION", format!("\"{version}\"").as_str())

@@ -1,9 +1,7 @@
 /* Contexts: stacks for PHP code to run on, switched with Zend's own fiber switcher. */
-#include "shim.h"
+#include "saved.h"
 #include "zend_builtin_functions.h"
 #include "zend_fibers.h"
-#include "zend_observer.h"
-#include "ext/standard/basic_functions.h"
 
 struct ww_context {
 	zend_fiber_context own;         /* first: Zend hands out its address */
@@ -13,92 +11,14 @@ struct ww_context {
 	ww_context *then;               /* where to go at its end */
 };
 
-/* What Zend's switch leaves as it is, though it belongs to the code that runs. */
-typedef struct {
-	zend_object *exception, *prev_exception;
-	const zend_op *opline_before_exception;
-	zend_error_handling_t error_handling;
-	zend_class_entry *exception_class;
-	unsigned serialize_lock;
-	struct php_serialize_data *serialize_data;
-	unsigned serialize_level;
-	struct php_unserialize_data *unserialize_data;
-	unsigned unserialize_level;
-	zend_fcall_info user_compare_fci;
-	zend_fcall_info_cache user_compare_fci_cache;
-	bool buffers_output;
-	zend_output_globals output;
-} ww_saved;
-
 static int ww_kind;
 static zend_function ww_bottom = { ZEND_INTERNAL_FUNCTION };
 
 /* PHP's warnings name the function that runs: at the bottom of a context it is this one. */
 void ww_contexts_begin(void)
 {
+	ww_saving_begin();
 	ww_bottom.common.function_name = zend_string_init_interned(ZEND_STRL("{loop}"), true);
-}
-
-static void ww_save(ww_saved *saved)
-{
-	saved->exception = EG(exception);
-	saved->prev_exception = EG(prev_exception);
-	saved->opline_before_exception = EG(opline_before_exception);
-	saved->error_handling = EG(error_handling);
-	saved->exception_class = EG(exception_class);
-	saved->serialize_lock = BG(serialize_lock);
-	saved->serialize_data = BG(serialize).data;
-	saved->serialize_level = BG(serialize).level;
-	saved->unserialize_data = BG(unserialize).data;
-	saved->unserialize_level = BG(unserialize).level;
-	saved->user_compare_fci = BG(user_compare_fci);
-	saved->user_compare_fci_cache = BG(user_compare_fci_cache);
-	saved->buffers_output = zend_stack_count(&OG(handlers)) > 0;
-	if (saved->buffers_output) {
-		memcpy(&saved->output, &output_globals, sizeof(saved->output));
-	}
-}
-
-/* As it is when no PHP code runs. */
-static void ww_reset(const ww_saved *saved)
-{
-	EG(exception) = NULL;
-	EG(prev_exception) = NULL;
-	EG(opline_before_exception) = NULL;
-	EG(error_handling) = EH_NORMAL;
-	EG(exception_class) = NULL;
-	BG(serialize_lock) = 0;
-	BG(serialize).data = NULL;
-	BG(serialize).level = 0;
-	BG(unserialize).data = NULL;
-	BG(unserialize).level = 0;
-	BG(user_compare_fci) = empty_fcall_info;
-	BG(user_compare_fci_cache) = empty_fcall_info_cache;
-	if (saved->buffers_output) {
-		php_output_activate();
-		OG(flags) = saved->output.flags;
-	}
-}
-
-static void ww_restore(const ww_saved *saved)
-{
-	EG(exception) = saved->exception;
-	EG(prev_exception) = saved->prev_exception;
-	EG(opline_before_exception) = saved->opline_before_exception;
-	EG(error_handling) = saved->error_handling;
-	EG(exception_class) = saved->exception_class;
-	BG(serialize_lock) = saved->serialize_lock;
-	BG(serialize).data = saved->serialize_data;
-	BG(serialize).level = saved->serialize_level;
-	BG(unserialize).data = saved->unserialize_data;
-	BG(unserialize).level = saved->unserialize_level;
-	BG(user_compare_fci) = saved->user_compare_fci;
-	BG(user_compare_fci_cache) = saved->user_compare_fci_cache;
-	if (saved->buffers_output) {
-		/* Whoever ran meanwhile left no buffer, but maybe the room for their list. */
-		zend_stack_destroy(&OG(handlers));
-		memcpy(&output_globals, &saved->output, sizeof(saved->output));
-	}
 }
 
 static void ww_cleanup(zend_fiber_context *own)
@@ -186,6 +106,15 @@ void ww_context_free(ww_context *context)
 		zend_fiber_destroy_context(&context->own);
 	}
 	free(context);
+}
+
+/* One that will never go on: its stack is given back, and what is on it is lost. */
+void ww_context_abandon(ww_context *context)
+{
+	if (context->own.stack != NULL && context->own.status != ZEND_FIBER_STATUS_DEAD) {
+		zend_fiber_destroy_context(&context->own);
+		context->own.stack = NULL;
+	}
 }
 
 /* Goes on in `to`; comes back when somebody goes on here. */

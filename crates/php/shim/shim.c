@@ -1,5 +1,6 @@
 /* What the Zend API offers as macros only, as functions for Rust; object handlers. */
 #include "shim.h"
+#include "ext/spl/spl_array.h"
 #include "ext/standard/basic_functions.h"
 
 /* ---- leaving by longjmp ---- */
@@ -150,6 +151,16 @@ void ww_object_new_with(zval *to, int class, zval *argument)
 	zend_call_known_instance_method_with_1_params(ww_classes[class]->constructor, Z_OBJ_P(to), NULL, argument);
 }
 
+/* A coroutine's own array of things, whose elements are properties as well. */
+void ww_things_new(zval *to, int class)
+{
+	zval none, flags;
+	object_init_ex(to, ww_classes[class]);
+	ZVAL_EMPTY_ARRAY(&none);
+	ZVAL_LONG(&flags, SPL_ARRAY_ARRAY_AS_PROPS);
+	zend_call_known_instance_method_with_2_params(ww_classes[class]->constructor, Z_OBJ_P(to), NULL, &none, &flags);
+}
+
 bool ww_instance_of(const zend_object *object, int class)
 {
 	return instanceof_function(object->ce, ww_classes[class]);
@@ -291,6 +302,11 @@ int ww_callback_call(ww_callback *callback, uint32_t count, zval *arguments, zva
 	} zend_catch {
 		return WW_BAILOUT;
 	} zend_end_try();
+	if (UNEXPECTED(EG(exception) != NULL) && CG(unclean_shutdown) && zend_is_unwind_exit(EG(exception))) {
+		/* Where it can, PHP unwinds after a fatal error (the memory limit) as exit() does. It is one all the same. */
+		zend_clear_exception();
+		return WW_BAILOUT;
+	}
 	return ww_exception_pending();
 }
 

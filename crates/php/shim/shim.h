@@ -116,6 +116,7 @@ extern void ww_class_of_tables(zend_class_entry *class);
 extern void *ww_state(zend_object *object, int family);
 extern void ww_object_new(zval *to, int class);                                           /* (bails) */
 extern void ww_object_new_with(zval *to, int class, zval *argument);                      /* (bails) */
+extern void ww_things_new(zval *to, int class);                                           /* (bails) */
 extern bool ww_instance_of(const zend_object *object, int class);
 extern zend_string *ww_class_name(const zend_object *object);
 extern zval *ww_property(zend_object *object, uint32_t slot);
@@ -145,9 +146,11 @@ extern bool ww_process_title(zend_string *title);                               
 extern bool ww_path_allowed(const char *path);                                            /* (bails) */
 
 extern void ww_contexts_begin(void);
+extern void ww_saving_begin(void);
 extern ww_context *ww_context_new(size_t stack_bytes);
 extern ww_context *ww_context_adopt(void);
 extern void ww_context_free(ww_context *context);
+extern void ww_context_abandon(ww_context *context);
 extern void ww_context_switch(ww_context *from, ww_context *to);
 extern void ww_context_ends_in(ww_context *context, ww_context *then);
 extern bool ww_context_is_blocked(void);

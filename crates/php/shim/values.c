@@ -1,7 +1,11 @@
 /* PHP values as Rust handles them: strings, casts, arguments, arrays. */
 #include "shim.h"
 #include "php_network.h"
-#if HAVE_SOCKETS && __has_include("ext/sockets/php_sockets.h")
+#if __has_include("ext/sockets/php_sockets.h")
+/* Undefined where PHP has them as an extension of their own; only what is inline is used. */
+# ifndef HAVE_SOCKETS
+#  define HAVE_SOCKETS 1
+# endif
 # include "ext/sockets/php_sockets.h"
 # define WW_HAS_SOCKETS
 #endif

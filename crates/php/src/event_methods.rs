@@ -7,8 +7,8 @@ use std::rc::Rc;
 
 use rustix::io::Errno;
 
-use crate::coroutine::methods::run_loop;
 use crate::coroutine::registry;
+use crate::coroutine::run::run_loop;
 use crate::event_loop::{self, Watched, Watcher};
 use crate::guard::Stop;
 use crate::last_error;

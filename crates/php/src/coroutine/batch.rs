@@ -6,8 +6,8 @@ use std::rc::Rc;
 
 use crate::callback::Callback;
 use crate::coroutine::context::Job;
-use crate::coroutine::methods::{is_in_loop, run_loop, set};
 use crate::coroutine::registry;
+use crate::coroutine::run::{is_in_loop, run_loop};
 use crate::event_loop;
 use crate::guard::Stop;
 use crate::method::{Call, methods};
@@ -91,14 +91,6 @@ methods! {
             return warning::warn(&format!("exceed max number of coroutine {}", registry::max()));
         }
         add(call, 1, times)
-    }
-
-    fn zim_Swoole_Coroutine_Scheduler_set(call) { set(call) }
-
-    fn zim_Swoole_Coroutine_Scheduler_getOptions(call) {
-        call.count(0, 0)?;
-        call.give(registry::options().unwrap_or(Owned::null()));
-        Ok(())
     }
 
     fn zim_Swoole_Coroutine_Scheduler_start(call) {

@@ -10,9 +10,6 @@ use crate::guard::{Stop, guard};
 use crate::zend::ffi::{self, RawContext};
 use crate::zend::value::Owned;
 
-/// Virtual, and touched as far as it is used: PHP recurses deeply in some of its own functions.
-const STACK_BYTES: usize = 2 << 20;
-
 /// What a fresh or pooled context begins with.
 pub(crate) type Job = Box<dyn FnOnce() -> Result<(), Stop>>;
 
@@ -55,9 +52,9 @@ impl Context {
     ///
     /// # Errors
     /// [`Stop::Bailout`] when PHP's memory runs out.
-    pub(crate) fn new() -> Result<Option<Rc<Context>>, Stop> {
+    pub(crate) fn new(stack_bytes: usize) -> Result<Option<Rc<Context>>, Stop> {
         // SAFETY: a fresh context; the closure's frame has no destructors.
-        guard(|| unsafe { ffi::ww_context_new(STACK_BYTES) }).map(Context::around)
+        guard(|| unsafe { ffi::ww_context_new(stack_bytes) }).map(Context::around)
     }
 
     /// The one that this code runs on, which PHP has made.
@@ -71,6 +68,14 @@ impl Context {
         // SAFETY: both are alive: the scheduler holds whoever runs, and the caller `to`. Nothing of this side is
         // borrowed meanwhile: that is the scheduler's rule.
         unsafe { ffi::ww_context_switch(self.raw, to.raw) }
+    }
+
+    /// It will never go on: what its stack holds is lost, the stack itself is given back.
+    pub(crate) fn abandon(self: Rc<Context>) {
+        // SAFETY: the context is alive, it is not the one that runs, and nobody goes on there any more.
+        unsafe { ffi::ww_context_abandon(self.raw) };
+        // Its frames hold a reference that they cannot drop any more.
+        std::mem::forget(self);
     }
 
     /// Goes on in `then` once the main function of this one returns.

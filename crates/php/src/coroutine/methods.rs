@@ -1,14 +1,14 @@
 //! `Swoole\Coroutine`: what scripts ask of coroutines.
 
-use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use wirewool_ipc::process::is_foreign;
 
-use crate::array::{Array, Key};
+use crate::array::Array;
 use crate::coroutine::context::{Context, Job, is_blocked};
 use crate::coroutine::registry::{self, Wait, Woken};
+use crate::coroutine::run::trace_text;
 use crate::coroutine::scheduler;
 use crate::dispatch::within_method;
 use crate::event_loop;
@@ -98,77 +98,6 @@ fn create_and_give(call: &mut Call<'_>) -> Result<(), Stop> {
     Ok(())
 }
 
-/// Makes a loop, runs a callable in it as a coroutine, and comes back when nothing is left to do.
-fn run(call: &mut Call<'_>) -> Result<(), Stop> {
-    call.count(1, u32::MAX)?;
-    if is_in_loop() {
-        warning::warn("eventLoop has already been created. unable to start Swoole\\Coroutine\\run()")?;
-        call.give_bool(false);
-        return Ok(());
-    }
-    let Some(callback) = call.callback(0)? else { return Ok(()) };
-    let arguments = (1..call.arguments()).filter_map(|index| call.argument(index)).map(Owned::copy).collect();
-    let job: Job = Box::new(move || {
-        registry::enable(true);
-        event_loop::call(Rc::new(callback), arguments)
-    });
-    let ran = run_loop(VecDeque::from([job]));
-    call.give_bool(ran.is_ok());
-    ran
-}
-
-/// Is this a coroutine, or a process with a loop that runs?
-pub(crate) fn is_in_loop() -> bool {
-    registry::cid() != 0 || registry::is_looping()
-}
-
-/// Runs a loop of its own in a process without one, to its end.
-///
-/// # Errors
-/// A callback did not return.
-pub(crate) fn run_loop(first: VecDeque<Job>) -> Result<(), Stop> {
-    registry::enable(true);
-    let ran = scheduler::run(first);
-    let asleep = registry::list();
-    if ran.is_ok() && !asleep.is_empty() && !event_loop::is_told_to_end() {
-        report_deadlock(&asleep)?;
-    }
-    within_method(scheduler::end().and(ran))
-}
-
-/// All coroutines wait, and nothing can wake any of them.
-fn report_deadlock(asleep: &[i64]) -> Result<(), Stop> {
-    const LINE: &str = "===================================================================";
-    const SHOWN_MAX: usize = 32;
-    let mut text =
-        format!("{LINE}\n [FATAL ERROR]: all coroutines (count: {}) are asleep - deadlock!\n{LINE}\n", asleep.len());
-    for cid in asleep.iter().take(SHOWN_MAX) {
-        text += &format!("\n [Coroutine-{cid}]\n{}\n", "-".repeat(68));
-        let Some(context) = registry::find(*cid) else { continue };
-        text += &trace_text(&context)?;
-    }
-    crate::process::print(format!("{text}\n").as_bytes())
-}
-
-/// A back trace as text, a line for each call.
-fn trace_text(context: &Context) -> Result<String, Stop> {
-    const IGNORE_ARGUMENTS: i64 = 2;
-    let mut text = String::new();
-    let Some(trace) = Array::of(context.trace(IGNORE_ARGUMENTS, 0)?) else { return Ok(text) };
-    for (number, (_, call)) in trace.elements().enumerate() {
-        let Some(call) = Array::of(call) else { continue };
-        let part = |key: &str| {
-            let value = call.find(key);
-            let bytes = value.as_ref().and_then(|value| value.as_bytes()).unwrap_or_default();
-            String::from_utf8_lossy(bytes).into_owned()
-        };
-        let line = call.find("line").and_then(|line| line.as_long());
-        let place = line.map_or("[internal function]".to_owned(), |line| format!("{}({line})", part("file")));
-        text += &format!("#{number} {place}: {}{}{}()\n", part("class"), part("type"), part("function"));
-    }
-    Ok(text)
-}
-
 /// Waits for a time.
 ///
 /// # Errors
@@ -231,7 +160,7 @@ fn cancel(call: &mut Call<'_>) -> Result<(), Stop> {
     let done = match registry::waits(cid) {
         Some((ticket, _)) => within_method_of(scheduler::wake(ticket, Woken::Canceled))?,
         None => {
-            let exists = registry::find(cid).is_some();
+            let exists = registry::exists(cid);
             last_error::set(if exists { last_error::CO_CANNOT_CANCEL } else { last_error::CO_NOT_EXISTS });
             false
         }
@@ -270,7 +199,7 @@ fn things(context: &Context) -> Result<Owned, Stop> {
     if let Some(things) = context.coroutine.things.borrow().as_ref() {
         return Ok(Owned::copy(things));
     }
-    let things = Object::create(Class::CoroutineContext)?;
+    let things = Object::create_things()?;
     context.coroutine.things.replace(Some(Owned::copy(&things)));
     Ok(things)
 }
@@ -284,7 +213,7 @@ fn stats() -> Result<Owned, Stop> {
         ("aio_task_num", 0),
         ("aio_worker_num", 0),
         ("aio_queue_size", 0),
-        ("c_stack_size", 2 << 20),
+        ("c_stack_size", registry::stack_bytes()),
         ("coroutine_num", alive),
         ("coroutine_peak_num", peak),
     ] {
@@ -310,7 +239,7 @@ fn join(call: &mut Call<'_>) -> Result<(), Stop> {
         call.give_bool(false);
         return Ok(());
     }
-    left.retain(|cid| registry::find(*cid).is_some());
+    left.retain(|cid| registry::exists(*cid));
     left.sort_unstable();
     left.dedup();
     if left.is_empty() {
@@ -323,34 +252,6 @@ fn join(call: &mut Call<'_>) -> Result<(), Stop> {
         last_error::set(libc::ETIMEDOUT.into());
     }
     call.give_bool(woken == Woken::Happened);
-    Ok(())
-}
-
-/// Sets options of all coroutines.
-///
-/// # Errors
-/// [`Stop::Thrown`]: a TypeError, or what the script's error handler throws.
-pub(crate) fn set(call: &mut Call<'_>) -> Result<(), Stop> {
-    call.count(1, 1)?;
-    let Some(options) = call.array(0)?.and_then(|options| Array::of(Owned::copy(options))) else { return Ok(()) };
-    for (key, value) in options.elements() {
-        if let Key::Name(name) = key
-            && matches!(name.as_slice(), b"max_coroutine" | b"max_coro_num")
-        {
-            match usize::try_from(to_long(&value)?) {
-                Ok(max) if max > 0 => registry::set_max(max),
-                _ => warning::warn("option [max_coroutine]: wanted at least 1")?,
-            }
-        }
-    }
-    let merged = match registry::options().and_then(Array::of) {
-        Some(mut merged) => {
-            merged.merge(&options.into_value())?;
-            merged
-        }
-        None => options,
-    };
-    registry::set_options(merged.into_value());
     Ok(())
 }
 
@@ -374,9 +275,7 @@ methods! {
     fn zif_Swoole_Coroutine_go(call) { create_and_give(call) }
     fn zif_go(call) { create_and_give(call) }
     fn zif_Co_go(call) { create_and_give(call) }
-    fn zif_Co_run(call) { run(call) }
     fn zif_Co_defer(call) { defer(call) }
-    fn zif_Swoole_Coroutine_run(call) { run(call) }
 
     fn zim_Swoole_Coroutine_defer(call) { defer(call) }
     fn zif_swoole_coroutine_defer(call) { defer(call) }
@@ -389,7 +288,6 @@ methods! {
     fn zim_Swoole_Coroutine_resume(call) { resume(call) }
     fn zim_Swoole_Coroutine_cancel(call) { cancel(call) }
     fn zim_Swoole_Coroutine_join(call) { join(call) }
-    fn zim_Swoole_Coroutine_set(call) { set(call) }
     fn zim_Swoole_Coroutine_getCid(call) { cid(call) }
     fn zim_Swoole_Coroutine_getuid(call) { cid(call) }
 
@@ -423,7 +321,7 @@ methods! {
     fn zim_Swoole_Coroutine_exists(call) {
         call.count(1, 1)?;
         let cid = call.long(0)?.unwrap_or(0);
-        call.give_bool(cid > 0 && registry::find(cid).is_some());
+        call.give_bool(registry::exists(cid));
         Ok(())
     }
 
@@ -471,12 +369,6 @@ methods! {
         call.count(0, 0)?;
         let cids = Array::of_longs(&registry::list())?;
         call.give(Object::create_with(Class::CoroutineIterator, cids.into_value())?);
-        Ok(())
-    }
-
-    fn zim_Swoole_Coroutine_getOptions(call) {
-        call.count(0, 0)?;
-        call.give(registry::options().unwrap_or(Owned::null()));
         Ok(())
     }
 }

@@ -14,6 +14,10 @@ use crate::zend::value::Owned;
 /// How many coroutines a process may have unless it is told otherwise.
 pub(crate) const COROUTINES_MAX: usize = 100_000;
 
+/// A stack's size, unless a script wants another: virtual, and touched as far as it is used. PHP recurses deeply in some
+/// of its own functions.
+const STACK_BYTES: usize = 2 << 20;
+
 /// What a coroutine waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Wait {
@@ -77,6 +81,7 @@ pub(super) struct Scheduler {
     pub(super) is_expected: Cell<bool>,
     pub(super) joins: RefCell<Vec<Join>>,
     pub(super) options: RefCell<Option<Owned>>,
+    pub(super) stack_bytes: Cell<Option<usize>>,
 }
 
 /// Who waits for the end of whom.
@@ -88,7 +93,17 @@ pub(super) struct Join {
 /// What the loop does when it comes to it.
 pub(super) enum Ready {
     Wake(Ticket, Woken),
+    /// A coroutine with this id, and its parent's.
     Begin(i64, i64, Job),
+}
+
+impl Ready {
+    fn begins(&self) -> Option<i64> {
+        match self {
+            Ready::Begin(cid, ..) => Some(*cid),
+            Ready::Wake(..) => None,
+        }
+    }
 }
 
 thread_local! {
@@ -138,6 +153,12 @@ pub(crate) fn find(cid: i64) -> Option<Rc<Context>> {
     None
 }
 
+/// Is there a coroutine with this id? Also one that is to begin.
+pub(crate) fn exists(cid: i64) -> bool {
+    let begins = |ready: &Ready| ready.begins() == Some(cid);
+    cid > 0 && (find(cid).is_some() || with(|scheduler| scheduler.ready.borrow().iter().any(begins)))
+}
+
 /// The ids of all coroutines, in order.
 pub(crate) fn list() -> Vec<i64> {
     let mut cids: Vec<i64> = with(|scheduler| scheduler.suspended.borrow().keys().copied().collect());
@@ -146,6 +167,7 @@ pub(crate) fn list() -> Vec<i64> {
         cids.push(at.coroutine.cid.get());
         context = at.back.borrow().clone();
     }
+    with(|scheduler| cids.extend(scheduler.ready.borrow().iter().filter_map(Ready::begins)));
     cids.retain(|cid| *cid > 0);
     cids.sort_unstable();
     cids
@@ -178,6 +200,16 @@ pub(crate) fn max() -> usize {
 /// Changes how many there may be.
 pub(crate) fn set_max(max: usize) {
     with(|scheduler| scheduler.max.set(Some(max)));
+}
+
+/// How large new stacks are.
+pub(crate) fn stack_bytes() -> usize {
+    with(|scheduler| scheduler.stack_bytes.get().unwrap_or(STACK_BYTES))
+}
+
+/// Changes how large new stacks are.
+pub(crate) fn set_stack_bytes(bytes: usize) {
+    with(|scheduler| scheduler.stack_bytes.set(Some(bytes)));
 }
 
 /// Do callbacks of this process run in coroutines from now on?

@@ -22,7 +22,8 @@ use std::time::Instant;
 
 use crate::coroutine::context::{Context, Job, is_blocked};
 use crate::coroutine::registry::{
-    Ready, Suspended, Ticket, Wait, Woken, current, has_back, has_room, is_root, tell_joined, with, with_current,
+    Ready, Suspended, Ticket, Wait, Woken, current, has_back, has_room, is_root, stack_bytes, tell_joined, with,
+    with_current,
 };
 use crate::event_loop;
 use crate::exception;
@@ -38,7 +39,7 @@ const IDLE_MAX: usize = 256;
 
 /// The request is over: nothing of PHP's is held any more. What still waits after a fatal error is not unwound.
 pub(crate) fn forget_all() {
-    forked();
+    for_each_left(Context::abandon);
     drop(with(|scheduler| {
         scheduler.is_expected.set(false);
         (scheduler.options.take(), scheduler.current.take(), scheduler.root.take())
@@ -58,7 +59,7 @@ fn switch_to(to: &Rc<Context>) {
 fn another() -> Result<Option<Rc<Context>>, Stop> {
     match with(|scheduler| scheduler.idle.borrow_mut().pop()) {
         Some(context) => Ok(Some(context)),
-        None => Context::new(),
+        None => Context::new(stack_bytes()),
     }
 }
 
@@ -70,7 +71,7 @@ pub(crate) fn has_spare() -> Result<bool, Stop> {
     if with(|scheduler| !scheduler.idle.borrow().is_empty()) {
         return Ok(true);
     }
-    match Context::new()? {
+    match Context::new(stack_bytes())? {
         Some(context) => {
             with(|scheduler| scheduler.idle.borrow_mut().push(context));
             Ok(true)
@@ -316,18 +317,25 @@ pub(crate) fn end() -> Result<(), Stop> {
     Ok(())
 }
 
-/// In a child process: whatever waited does so in its parent.
-pub(crate) fn forked() {
-    with(|scheduler| {
-        // Their stacks are the parent's business: nothing is unwound here.
-        scheduler.suspended.take().into_values().for_each(std::mem::forget);
-        scheduler.ready.take().into_iter().for_each(std::mem::forget);
-        scheduler.idle.take().into_iter().for_each(std::mem::forget);
+/// Empties the lists of what waits or is spare, without unwinding anything.
+fn for_each_left(mut leave: impl FnMut(Rc<Context>)) {
+    let (suspended, ready, idle) = with(|scheduler| {
         scheduler.alive.set(0);
         scheduler.peak.set(0);
         scheduler.last_cid.set(0);
         scheduler.failed.set(None);
+        scheduler.joins.take();
+        (scheduler.suspended.take(), scheduler.ready.take(), scheduler.idle.take())
     });
+    suspended.into_values().for_each(|entry| leave(entry.context));
+    idle.into_iter().for_each(leave);
+    // What they hold may not be released by a process that has failed, or is another one.
+    ready.into_iter().for_each(std::mem::forget);
+}
+
+/// In a child process: whatever waited does so in its parent.
+pub(crate) fn forked() {
+    for_each_left(std::mem::forget);
 }
 
 /// Lets somebody else go on; comes back when this context is used again. False if it is to end instead.

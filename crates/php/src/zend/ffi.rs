@@ -104,6 +104,7 @@ unsafe extern "C" {
     pub(crate) fn ww_state(object: NonNull<ZendObject>, family: Family) -> *mut c_void;
     pub(crate) fn ww_object_new(to: *mut Zval, class: Class);
     pub(crate) fn ww_object_new_with(to: *mut Zval, class: Class, argument: *mut Zval);
+    pub(crate) fn ww_things_new(to: *mut Zval, class: Class);
     pub(crate) fn ww_instance_of(object: NonNull<ZendObject>, class: Class) -> bool;
     pub(crate) fn ww_class_name(object: NonNull<ZendObject>) -> NonNull<ZendString>;
     pub(crate) fn ww_property(object: NonNull<ZendObject>, slot: u32) -> NonNull<Zval>;
@@ -151,6 +152,7 @@ unsafe extern "C" {
     pub(crate) fn ww_context_new(stack_bytes: usize) -> *mut RawContext;
     pub(crate) fn ww_context_adopt() -> *mut RawContext;
     pub(crate) fn ww_context_free(context: NonNull<RawContext>);
+    pub(crate) fn ww_context_abandon(context: NonNull<RawContext>);
     pub(crate) fn ww_context_switch(from: NonNull<RawContext>, to: NonNull<RawContext>);
     pub(crate) fn ww_context_ends_in(context: NonNull<RawContext>, then: NonNull<RawContext>);
     pub(crate) fn ww_context_is_blocked() -> bool;

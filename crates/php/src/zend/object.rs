@@ -38,6 +38,15 @@ impl<'a> Object<'a> {
         Owned::made(|to| unsafe { ffi::ww_object_new(to, class) })
     }
 
+    /// An empty `Coroutine\Context`: an array object whose elements are properties as well.
+    ///
+    /// # Errors
+    /// [`Stop::Bailout`] when memory runs out.
+    pub(crate) fn create_things() -> Result<Owned, Stop> {
+        // SAFETY: `to` is an empty value; the closure's frame has no destructors.
+        Owned::made(|to| unsafe { ffi::ww_things_new(to, Class::CoroutineContext) })
+    }
+
     /// A new object of one of our classes, whose constructor takes one argument.
     ///
     /// # Errors
