@@ -118,7 +118,7 @@ class ServerEnd(Wire):
 
     def read_request(self):
         """The next request, its body as long as its Content-Length says."""
-        raw = self._take_until(b"\r\n\r\n")
+        raw = self.take_until(b"\r\n\r\n")
         line, *lines = raw.decode().split("\r\n")
         headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines if line)}
         body = self._take(int(headers.get("content-length", 0)))
