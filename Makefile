@@ -59,9 +59,10 @@ soak: install-build install-test servers ## Kills and replaces workers under tra
 	.venv/bin/python tests/soak.py $(SECONDS)
 	SLOW_READERS=999 SLOW_SECONDS=$(SECONDS) $(PYTEST) -s -k test_a_client_that_does_not_read
 
-instructions: install-build install-bench ## Counts instructions on the hot paths, against bench/instructions.csv (UPDATE=1 writes it).
+instructions: install-build install-bench ext ## Counts instructions on the hot paths, against bench/instructions.csv (UPDATE=1 writes it), and of a PHP callback.
 	cargo build --release -p wirewool-instructions
 	$(TARGET)/release/wirewool-instructions compare $(if $(UPDATE),--update) bench/instructions.csv
+	python3 bench/callback.py
 
 bench: install-build servers ## Compares servers (ROUNDS=3 ONLY=echo-20B SERVERS=floor,rust-base): target/bench/results.md.
 	cargo build --release -p wirewool-bench -p wirewool-bench-peers

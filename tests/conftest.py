@@ -147,8 +147,8 @@ class Control:
 
     def events(self, *names, fd=None):
         """What was printed so far, in order."""
-        lines = (json.loads(line) for line in self.server.stdout.splitlines() if line.startswith('{"event"'))
-        return [line for line in lines if (not names or line["event"] in names) and fd in (None, line["fd"])]
+        told = self.server.events()
+        return [event for event in told if (not names or event["event"] in names) and fd in (None, event["fd"])]
 
     def wait_event(self, name, **fields):
         """The first event that has these fields."""

@@ -1,6 +1,7 @@
 """Servers under test: started on a free port, watched through /proc, stopped by their own process ids."""
 
 import itertools
+import json
 import os
 import pathlib
 import random
@@ -158,6 +159,11 @@ class Server:
 
         wait_until(listening, f"port {self.port} to listen", START_SECONDS_MAX)
         return self
+
+    def events(self):
+        """The lines of JSON that the script has printed, in order; none of which the end is still to come."""
+        whole = self.stdout.rpartition("\n")[0].splitlines()
+        return [json.loads(line) for line in whole if line.startswith('{"event"')]
 
     def mark(self):
         """Where the output ends now, for `since`."""

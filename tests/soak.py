@@ -1,5 +1,5 @@
 """Servers in mode PROCESS that lose or replace workers all the time, under traffic: nothing but what a kill interrupts
-may be missing.
+may be missing. And PHP servers in both modes under nothing but traffic: their memory stays as it is.
 
     soak.py SECONDS [PART …]
 """
@@ -19,7 +19,7 @@ import time
 from server import ROOT, Server, descendants, free_port, php_command, process_status, raise_descriptor_limit
 from server import rust_command, tcp_sockets, wait_until
 from test_many import open_many
-from wire import TEXT, Wire, frame
+from wire import TEXT, Wire, frame, open_websocket
 
 CONNECTIONS = 500
 WORKERS = 4
@@ -30,6 +30,12 @@ LATE_SECONDS = 2.0
 # After the last kill: the manager lets a worker that died at once wait up to 5 s.
 LAST_SECONDS = 12.0
 STEP_SECONDS = 0.02
+# What a worker's memory is compared with: that after so much of the time.
+WARM_SHARE = 0.2
+# So much more may be resident at the end; PHP's own count of what it uses may grow by less than one small thing a second.
+RESIDENT_BYTES_MAX = 1 << 20
+PHP_BYTES_MAX = 4096
+BATCH = 1000
 
 
 @dataclasses.dataclass
@@ -41,6 +47,9 @@ class Report:
     messages: int = 0
     late: int = 0
     missing: int = 0
+    slept: int = 0
+    resident_bytes: int = 0
+    php_bytes: int = 0
 
     def __str__(self):
         return ", ".join(f"{value} {name}" for name, value in dataclasses.asdict(self).items())
@@ -167,6 +176,60 @@ def reloading(server, seconds, report):
         yield
 
 
+class Flood:
+    """One connection that sends batches of one text, and waits for each of them to come back."""
+
+    def __init__(self, port):
+        self.wire = open_websocket(port)
+
+    def send(self, text):
+        self.wire.send(frame(TEXT, text) * BATCH)
+        missing = (2 + len(text)) * BATCH
+        while missing > 0:
+            missing -= len(self.wire.socket.recv(1 << 16))
+
+    def flood(self, seconds, text):
+        """How many messages came back meanwhile."""
+        sent, end = 0, time.monotonic() + seconds
+        while time.monotonic() < end:
+            self.send(text)
+            sent += BATCH
+        return sent
+
+
+def resident_bytes(pid):
+    fields = (line.split() for line in pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines())
+    return next(int(field[1]) for field in fields if field[0] == "Pss:") << 10
+
+
+def php_bytes(port):
+    with Wire(port) as wire:
+        return wire.get("/").json()
+
+
+def flat(server, seconds, report):
+    """Messages, then messages whose handler sleeps: neither leaves anything behind in the worker."""
+    worker = next(pid for pid in descendants(server.pid) if not descendants(pid))
+    flood = Flood(server.port)
+    for text in ("echo", "sleep"):
+        warm, rest = (seconds * share / 2 for share in (WARM_SHARE, 1 - WARM_SHARE))
+        count = flood.flood(warm, text)
+        resident, used = resident_bytes(worker), php_bytes(server.port)
+        count += flood.flood(rest, text)
+        report.resident_bytes = max(report.resident_bytes, resident_bytes(worker) - resident)
+        report.php_bytes = max(report.php_bytes, php_bytes(server.port) - used)
+        report.messages += count
+        report.slept += count if text == "sleep" else 0
+    flood.wire.socket.close()
+    assert report.resident_bytes <= RESIDENT_BYTES_MAX, report
+    assert report.php_bytes <= PHP_BYTES_MAX, report
+    yield
+
+
+def php_flat(mode):
+    return lambda port: php_command(ROOT / "tests/php/flat.php", port, mode)
+
+
 def php(port):
     return php_command(ROOT / "tests/php/soak.php", port, WORKERS)
 
@@ -180,7 +243,7 @@ PARTS = {
     for (name, part), (language, command) in itertools.product(
         {"kill": killing, "reload": reloading}.items(), {"php": php, "rust": rust}.items()
     )
-}
+} | {f"flat-{mode}": (flat, php_flat(mode)) for mode in ("base", "process")}
 
 
 def live_count(port):

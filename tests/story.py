@@ -33,8 +33,8 @@ class Story:
 
     def events(self, *names, **fields):
         """What was printed so far, in order."""
-        lines = [json.loads(line) for line in self.server.stdout.splitlines() if line.startswith('{"event"')]
-        return [line for line in lines if (not names or line["event"] in names) and line.items() >= fields.items()]
+        told = self.server.events()
+        return [event for event in told if (not names or event["event"] in names) and event.items() >= fields.items()]
 
     def wait_event(self, name, count=1, **fields):
         """The first `count` events that have these fields; a single one by itself."""

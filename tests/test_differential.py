@@ -140,9 +140,16 @@ def close_early(socket, number, message):
 
 
 def close_with_another_code(socket, number, message):
-    socket.send(message)
-    if number == FAULTY_COUNT:
-        socket.close(1001)
+    if number < FAULTY_COUNT:
+        socket.send(message)
+        return
+    # Both in one piece: the driver's own close frame must not come between them.
+    with socket.send_context():
+        if isinstance(message, str):
+            socket.protocol.send_text(message.encode())
+        else:
+            socket.protocol.send_binary(message)
+        socket.protocol.send_close(1001)
 
 
 FAULTY_COUNT = 20

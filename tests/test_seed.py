@@ -1,4 +1,5 @@
-"""Every server script of the manual page that says what the PHP API is, its text untouched, in front of an ordinary client."""
+"""Every script of the manual page that says what the PHP API is, its text untouched: servers in front of an ordinary client,
+clients in front of servers of ours."""
 
 import hashlib
 import re
@@ -8,7 +9,7 @@ import pytest
 from websockets.sync.client import connect
 
 from conftest import TESTS
-from server import free_port
+from server import free_port, php_command, run
 from wire import CLOSE, PING, PONG, Wire, frame, open_websocket, upgrade_request
 
 BORDERS = re.compile(r"^// --- seed ---\n(.*?)^// --- end ---\n", re.S | re.M)
@@ -24,12 +25,28 @@ def seed(php_server, tmp_path):
 
     def start(name, *arguments):
         port = free_port()
-        text = (TESTS / f"seed/{name}.php").read_text()
-        script = tmp_path / f"{name}.php"
-        script.write_text(text.replace("9501", str(port)).replace("0.0.0.0", "127.0.0.1"))
-        return php_server(script, *arguments, port=port)
+        return php_server(copied(name, tmp_path, port), *arguments, port=port)
 
     return start
+
+
+@pytest.fixture
+def seed_client(tmp_path):
+    """seed_client(name, server): runs a seed script that is a client, to its end; what it printed."""
+
+    def start(name, server):
+        done = run(php_command(copied(name, tmp_path, server.port)))
+        assert (done.returncode, done.stderr) == (0, ""), done
+        return done.stdout
+
+    return start
+
+
+def copied(name, folder, port):
+    text = (TESTS / f"seed/{name}.php").read_text()
+    script = folder / f"{name}.php"
+    script.write_text(text.replace("9501", str(port)).replace("0.0.0.0", "127.0.0.1"))
+    return script
 
 
 def client(server, **how):
@@ -258,6 +275,33 @@ def test_compression(seed):
         wire.text("x")
         received = wire.frame()
         assert received.payload in (b"Hello Swoole", deflated(b"Hello Swoole"))
+
+
+# ---- clients ----
+
+
+@pytest.fixture(params=["base", "process"])
+def announcing(request, php_server):
+    """A server of either mode that prints what it gets."""
+    return php_server(TESTS / "php/announce.php", "PORT", request.param)
+
+
+def test_client_compression(seed_client, announcing):
+    assert seed_client("client_compression", announcing) == ""
+    # FIN and MASK; and COMPRESS, if that makes so short a text shorter.
+    announcing.wait_output(r"^message 1 3[35] Hello Swoole$")
+    announcing.wait_output(r"^closed 1$")
+
+
+def test_client_ping(seed_client, announcing):
+    assert seed_client("client_ping", announcing) == "bool(true)\n"
+    announcing.wait_output(r"^closed 1$")
+    assert "message" not in announcing.output
+
+
+def test_clients_and_servers_of_the_manual(seed, seed_client):
+    assert seed_client("client_compression", seed("compression")) == ""
+    assert seed_client("client_ping", seed("server_ping")) == "bool(true)\n"
 
 
 def deflated(text):

@@ -19,8 +19,8 @@ const ARROWS: [(&str, &[&str]); 7] = [
 
 const SAFE_CRATES: [&str; 5] = ["proto", "hub", "engine", "client", "cli"];
 
-/// One script for each server example of the manual's WebSocket page.
-const SEED_SCRIPTS: [&str; 12] = [
+/// One script for each example of the manual's WebSocket page.
+const SEED_SCRIPTS: [&str; 15] = [
     "first",
     "handshake",
     "handshake_defer",
@@ -33,6 +33,9 @@ const SEED_SCRIPTS: [&str; 12] = [
     "ping_frame",
     "pong_frame",
     "server_ping",
+    "compression",
+    "client_compression",
+    "client_ping",
 ];
 
 /// Each file of crates/proto that reads what a peer sent, and the fuzz target that tries it.

@@ -116,8 +116,11 @@ class Wire:
     def _adopt(self, connected, timeout):
         self.socket = connected
         self.socket.settimeout(timeout)
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.local_port = self.socket.getsockname()[1]
+        if connected.family == socket.AF_UNIX:
+            self.local_port = 0
+        else:
+            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self.local_port = self.socket.getsockname()[1]
         self.unread = b""
 
     def __enter__(self):
@@ -179,7 +182,7 @@ class Wire:
             missing -= len(chunks[-1])
         return b"".join(chunks)
 
-    def _take_until(self, end):
+    def take_until(self, end):
         while end not in self.unread:
             self._fill()
         return self._take(self.unread.index(end) + len(end))
@@ -202,7 +205,7 @@ class Wire:
 
     def response(self, *, to="GET"):
         """Reads one response to a request with method `to`."""
-        status_line, *lines = self._take_until(b"\r\n\r\n").decode("latin-1").split("\r\n")[:-2]
+        status_line, *lines = self.take_until(b"\r\n\r\n").decode("latin-1").split("\r\n")[:-2]
         version, status, reason = (status_line + " ").split(" ", 2)
         assert version == "HTTP/1.1", status_line
         answer = Response(int(status), reason.strip(), [split_header(line) for line in lines], b"")
@@ -213,7 +216,7 @@ class Wire:
     def _body(self, answer):
         if answer["Transfer-Encoding"] == "chunked":
             chunks = []
-            while size := int(self._take_until(b"\r\n"), 16):
+            while size := int(self.take_until(b"\r\n"), 16):
                 chunks.append(self._take(size))
                 assert self._take(2) == b"\r\n"
             assert self._take(2) == b"\r\n"

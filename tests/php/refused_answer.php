@@ -5,7 +5,8 @@ use Swoole\Http\Request;
 use Swoole\Http\Response;
 
 $server = new Swoole\Http\Server('127.0.0.1', (int) $argv[1], SWOOLE_BASE);
-$server->set(['worker_num' => 1, 'output_buffer_size' => 1 << 16, 'socket_buffer_size' => 1 << 18]);
+$server->set(['worker_num' => 1, 'output_buffer_size' => 1 << 16, 'socket_buffer_size' => 1 << 18,
+    'send_yield' => false]);
 $long = str_repeat('x', 1 << 16);
 $routes = [
     '/end' => fn (Response $response) => [$response->end($long), $server->getLastError(), $response->end('again')],

@@ -148,7 +148,10 @@ impl Master {
                 self.failed = true;
                 self.ending = true;
             }
-            if let Some(ended) = self.reap_manager() {
+            // One that has ended the server has ended with it.
+            if !self.ending
+                && let Some(ended) = self.reap_manager()
+            {
                 tracing::error!("the manager {ended}: without it no worker is replaced, and the server ends");
                 self.failed = true;
                 self.ending = true;
@@ -170,19 +173,24 @@ impl Master {
             let _ = kill(manager, Signal::Term);
             self.kill_at = Some(Instant::now() + self.max_wait + GRACE);
         }
-        while self.manager.is_some() {
-            self.wait(self.kill_at, &Besides::default())?;
-            self.exchange.master().clear();
-            // Nothing more is wanted: it ends already.
-            self.signals.take().for_each(drop);
-            self.reap_manager();
-            if let (Some(manager), Some(at)) = (self.manager, self.kill_at)
-                && at <= Instant::now()
+        loop {
+            if let Some(ended) = self.reap_manager().filter(|ended| *ended != Ended::Exited(0))
+                && self.kill_at.is_some()
             {
+                // A callback of its own has ended it, and perhaps with it the server.
+                tracing::error!("the manager {ended}");
+                self.failed = true;
+            }
+            let Some(manager) = self.manager else { break };
+            if self.kill_at.is_some_and(|at| at <= Instant::now()) {
                 tracing::error!("the manager (pid {manager}) did not end in time and is killed");
                 let _ = kill(manager, Signal::Kill);
                 self.kill_at = None;
             }
+            self.wait(self.kill_at, &Besides::default())?;
+            self.exchange.master().clear();
+            // Nothing more is wanted: it ends already.
+            self.signals.take().for_each(drop);
         }
         self.wait_for_orphans();
         if let Some(reactors) = reactors.take() {

@@ -156,19 +156,23 @@ impl SharedU32 {
     /// if there is none. Signals do not end it.
     pub fn wait(&self, longest: Option<Duration>) -> bool {
         let deadline = longest.and_then(|longest| Instant::now().checked_add(longest));
-        self.0.waiters().fetch_add(1, SeqCst);
-        let taken = loop {
-            if self.change(|value| value.checked_sub(1)) {
-                break true;
+        let waiter = self.waiter();
+        loop {
+            if waiter.take() {
+                return true;
             }
             let left = deadline.map_or(SLICE, |deadline| deadline.saturating_duration_since(Instant::now()));
             if left.is_zero() {
-                break false;
+                return false;
             }
             futex::wait(self.0.value(), 0, left.min(SLICE));
-        };
-        self.0.waiters().fetch_sub(1, SeqCst);
-        taken
+        }
+    }
+
+    /// Somebody who waits without blocking: one that [`SharedU32::wake`] counts, and who looks for himself.
+    pub fn waiter(&self) -> Waiter<'_> {
+        self.0.waiters().fetch_add(1, SeqCst);
+        Waiter(self)
     }
 
     /// Sets it to 1 if it is 0, and wakes one of those who wait. With a larger `count` as many are let go, but not more
@@ -178,6 +182,22 @@ impl SharedU32 {
         let let_go = count.min(waiters).max(1);
         self.change(|value| (value == 0).then_some(let_go));
         futex::wake(self.0.value(), count);
+    }
+}
+
+/// One who waits for a number not to be 0, until dropped.
+pub struct Waiter<'a>(&'a SharedU32);
+
+impl Waiter<'_> {
+    /// Takes 1 of it if it is not 0.
+    pub fn take(&self) -> bool {
+        self.0.change(|value| value.checked_sub(1))
+    }
+}
+
+impl Drop for Waiter<'_> {
+    fn drop(&mut self) {
+        self.0.0.waiters().fetch_sub(1, SeqCst);
     }
 }
 

@@ -6,6 +6,8 @@
 /* The class tables name the methods, which Rust defines: hidden as well (see shim.h). */
 #pragma GCC visibility push(hidden)
 #include "channel_arginfo.h"
+#include "constant_arginfo.h"
+#include "client_arginfo.h"
 #include "constants_arginfo.h"
 #include "coroutine_arginfo.h"
 #include "functions_arginfo.h"
@@ -30,6 +32,7 @@ WW_CREATE(ww_create_table, WW_TABLE)
 WW_CREATE(ww_create_channel, WW_CHANNEL)
 WW_CREATE(ww_create_wait_group, WW_WAIT_GROUP)
 WW_CREATE(ww_create_batch, WW_BATCH)
+WW_CREATE(ww_create_client, WW_CLIENT)
 
 /* Aliases share the class: they must be declared when its methods and properties are complete. */
 static void ww_declare_aliases(zend_class_entry *server, zend_class_entry *http_server,
@@ -86,6 +89,16 @@ static void ww_declare_memory(void)
 		ww_class_of_family(WW_ATOMIC_LONG, register_class_Swoole_Atomic_Long(), ww_create_atomic_long));
 }
 
+static void ww_declare_clients(void)
+{
+	zend_class_entry *client =
+		ww_class_of_family(WW_CLIENT, register_class_Swoole_Coroutine_Http_Client(), ww_create_client);
+	zend_class_entry *exception = register_class_Swoole_Coroutine_Http_Client_Exception(ww_classes[WW_CLASS_EXCEPTION]);
+	ww_classes[WW_CLASS_CLIENT_EXCEPTION] = exception;
+	zend_register_class_alias("Co\\Http\\Client", client);
+	zend_register_class_alias("Co\\Http\\Client\\Exception", exception);
+}
+
 static void ww_declare_classes(void)
 {
 	ww_classes[WW_CLASS_EXCEPTION] = register_class_Swoole_Exception(zend_ce_exception);
@@ -112,7 +125,9 @@ static void ww_declare_classes(void)
 	ww_classes[WW_CLASS_FRAME] = frame;
 	ww_classes[WW_CLASS_CLOSE_FRAME] = register_class_Swoole_WebSocket_CloseFrame(frame);
 
+	register_class_Swoole_Constant();
 	ww_declare_coroutines();
+	ww_declare_clients();
 	ww_declare_aliases(server, http_server, websocket_server);
 }
 

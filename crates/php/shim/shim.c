@@ -417,6 +417,12 @@ bool ww_at_shutdown(const char *callable, size_t length)
 	return append_user_shutdown_function(&entry);
 }
 
+/* Does open_basedir let a script have this file? If not, PHP warns. */
+bool ww_path_allowed(const char *path)
+{
+	return php_check_open_basedir(path) == 0;
+}
+
 bool ww_process_title(zend_string *title)
 {
 	zval function, argument, result;

@@ -44,12 +44,13 @@ typedef enum { WW_OK, WW_THREW, WW_EXIT, WW_BAILOUT } ww_status;
 
 /* Classes whose objects carry Rust state in front of the Zend object. */
 typedef enum { WW_SERVER, WW_REQUEST, WW_RESPONSE, WW_ITERATOR, WW_ATOMIC, WW_ATOMIC_LONG, WW_TABLE,
-	WW_CHANNEL, WW_WAIT_GROUP, WW_BATCH, WW_FAMILIES } ww_family;
+	WW_CHANNEL, WW_WAIT_GROUP, WW_BATCH, WW_CLIENT, WW_FAMILIES } ww_family;
 
 /* Classes that Rust makes objects or exceptions of, or asks about. */
 typedef enum { WW_CLASS_REQUEST, WW_CLASS_RESPONSE, WW_CLASS_ITERATOR, WW_CLASS_FRAME, WW_CLASS_CLOSE_FRAME,
 	WW_CLASS_EXCEPTION, WW_CLASS_ERROR, WW_CLASS_BAD_METHOD_CALL, WW_CLASS_COROUTINE_CONTEXT,
-	WW_CLASS_COROUTINE_ITERATOR, WW_CLASS_TIMER_ITERATOR, WW_CLASS_HTTP_SERVER, WW_CLASS_WEBSOCKET_SERVER, WW_CLASSES } ww_class;
+	WW_CLASS_COROUTINE_ITERATOR, WW_CLASS_TIMER_ITERATOR, WW_CLASS_HTTP_SERVER, WW_CLASS_WEBSOCKET_SERVER,
+	WW_CLASS_CLIENT_EXCEPTION, WW_CLASSES } ww_class;
 
 typedef struct { void *state; zend_object std; } ww_object;
 
@@ -143,6 +144,7 @@ extern void ww_output_flush(void);                                              
 extern void ww_forked(void);
 extern bool ww_has_failed(void);
 extern bool ww_process_title(zend_string *title);                                         /* (bails) */
+extern bool ww_path_allowed(const char *path);                                            /* (bails) */
 
 extern void ww_contexts_begin(void);
 extern void ww_saving_begin(void);

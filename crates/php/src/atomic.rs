@@ -2,16 +2,23 @@
 
 use std::cell::{OnceCell, RefCell};
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use wirewool_ipc::atomics::{Atomics, SharedI64, SharedU32};
 
+use crate::coroutine::context::is_blocked;
+use crate::coroutine::methods;
+use crate::coroutine::registry::{self, Wait, Woken};
 use crate::exception;
 use crate::guard::Stop;
 use crate::method::{Call, methods};
 use crate::native::Native;
 use crate::warning;
 use crate::zend::ffi::{Class, Family};
+
+/// How long a coroutine waits before it looks again.
+const PAUSE_MIN: Duration = Duration::from_millis(1);
+const PAUSE_MAX: Duration = Duration::from_millis(8);
 
 thread_local! {
     static ATOMICS: RefCell<Atomics> = RefCell::default();
@@ -44,6 +51,28 @@ fn not_constructed() -> Stop {
 /// The number of `$this`.
 fn small<'a>(call: &Call<'a>) -> Result<&'a SharedU32, Stop> {
     call.state::<Atomic>()?.0.get().ok_or_else(not_constructed)
+}
+
+/// Waits as a coroutine does, without blocking the process: it looks every few milliseconds.
+///
+/// # Errors
+/// As for any wait.
+fn wait(number: &SharedU32, longest: Option<Duration>) -> Result<bool, Stop> {
+    let deadline = longest.and_then(|longest| Instant::now().checked_add(longest));
+    let waiter = number.waiter();
+    let mut pause = PAUSE_MIN;
+    while !waiter.take() {
+        let now = Instant::now();
+        if deadline.is_some_and(|deadline| deadline <= now) {
+            return Ok(false);
+        }
+        let until = deadline.map_or(now + pause, |deadline| deadline.min(now + pause));
+        if methods::wait(Wait::Other, Some(until), |_| {})? != Woken::TimedOut {
+            return Ok(false);
+        }
+        pause = (pause * 2).min(PAUSE_MAX);
+    }
+    Ok(true)
 }
 
 /// As [`small`].
@@ -106,7 +135,8 @@ methods! {
         let seconds = call.double(0)?.unwrap_or(1.0);
         // What is negative, or more than time has, is for ever; what is no number is no time.
         let longest = if seconds.is_nan() { Some(Duration::ZERO) } else { Duration::try_from_secs_f64(seconds).ok() };
-        let taken = small(call)?.wait(longest);
+        let number = small(call)?;
+        let taken = if registry::cid() != 0 && !is_blocked() { wait(number, longest)? } else { number.wait(longest) };
         call.give_bool(taken);
         Ok(())
     }

@@ -101,10 +101,11 @@ impl Dispatch {
         }
     }
 
-    /// Handles one item of the queue.
+    /// Handles one item of the queue. Not inlined: bench/callback.py counts what it costs.
     ///
     /// # Errors
     /// The worker is to end.
+    #[inline(never)]
     pub(crate) fn handle(&self, fd: Fd, item: Item) -> Result<(), Stop> {
         if !self.config.serial {
             return settle(self.item(fd, item));
@@ -116,6 +117,7 @@ impl Dispatch {
         let open = with(|worker| worker.is_open(fd)).unwrap_or(false);
         match item {
             Item::Closed(closed) => self.ended(fd, closed),
+            Item::ClosedHere(closed) => self.closed(fd, closed),
             // The script has closed it: what came before that, and was not looked at, is dropped.
             _ if !open => Ok(()),
             item if item.is_request() && !registry::has_room() => {
@@ -216,7 +218,7 @@ impl Dispatch {
 
     fn response(&self, fd: Fd, context: Context) -> Result<Owned, Stop> {
         let answer = Answer { fd, limit: self.config.push_bytes_max };
-        ResponseState::create(fd.get() as i64, context, Box::new(answer))
+        ResponseState::create(fd.get() as i64, context, Rc::new(answer))
     }
 
     fn request(&self, fd: Fd, request: Request) -> Result<(), Stop> {
@@ -324,16 +326,26 @@ struct Answer {
     limit: usize,
 }
 
+impl Answer {
+    fn check(&self, len: usize) -> Result<(), Refused> {
+        if len > self.limit { Err(Refused::TooLarge { len, limit: self.limit }) } else { Ok(()) }
+    }
+}
+
 impl Sink for Answer {
-    fn answer(&mut self, bytes: &[u8], after: After) -> Result<(), Refused> {
-        let Answer { fd, limit } = *self;
-        if bytes.len() > limit {
-            return Err(Refused::TooLarge { len: bytes.len(), limit });
-        }
-        with(|worker| worker.apply(fd, Command::Answer { bytes, after })).unwrap_or(Err(Refused::Unknown))
+    fn answer(&self, bytes: &[u8], after: After) -> Result<(), Refused> {
+        self.check(bytes.len())?;
+        with(|worker| worker.apply(self.fd, Command::Answer { bytes, after })).unwrap_or(Err(Refused::Unknown))
     }
 
-    fn close(&mut self) -> bool {
+    fn answer_patiently(&self, bytes: &[u8], after: After) -> Result<Option<Result<(), Refused>>, Stop> {
+        match self.check(bytes.len()) {
+            Ok(()) => sending::apply(self.fd, || Command::Answer { bytes, after }),
+            Err(refused) => Ok(Some(Err(refused))),
+        }
+    }
+
+    fn close(&self) -> bool {
         matches!(with(|worker| worker.apply(self.fd, Command::Close { reset: false })), Some(Ok(())))
     }
 }
@@ -383,10 +395,12 @@ pub(crate) fn set_current(dispatch: Option<Rc<Dispatch>>) {
 /// # Errors
 /// The worker is to end.
 pub(crate) fn closed_by_method(fd: Fd, closed: Option<Closed>) -> Result<(), Stop> {
-    match (current(), closed) {
-        (Some(dispatch), Some(closed)) => within_method(dispatch.closed(fd, closed)),
-        _ => Ok(()),
+    let (Some(dispatch), Some(closed)) = (current(), closed) else { return Ok(()) };
+    // Otherwise it comes behind the callback that has closed it: they do not overlap.
+    if dispatch.config.serial && serial::leave(fd, Item::ClosedHere(closed)).is_none() {
+        return Ok(());
     }
+    within_method(dispatch.closed(fd, closed))
 }
 
 /// Is this process a worker?

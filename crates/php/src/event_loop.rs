@@ -149,6 +149,11 @@ pub(crate) fn exit() {
     IS_TOLD_TO_END.set(true);
 }
 
+/// Was the loop told to be over, though something may still wait?
+pub(crate) fn is_told_to_end() -> bool {
+    IS_TOLD_TO_END.get()
+}
+
 /// The loop begins, with jobs of its caller's.
 pub(crate) fn begin(first: VecDeque<Job>) {
     drop(with(|it| std::mem::replace(&mut it.first, first)));
@@ -270,7 +275,7 @@ fn end_of_pass() -> Result<Turn, Stop> {
     if worker::exists() {
         return worker::end_of_pass(IS_TOLD_TO_END.take());
     }
-    if registry::is_looping() && (IS_TOLD_TO_END.take() || !has_work()) {
+    if registry::is_looping() && (IS_TOLD_TO_END.get() || !has_work()) {
         return Ok(Turn::Over);
     }
     Ok(Turn::GoOn)
@@ -281,7 +286,7 @@ fn limit() -> Option<Duration> {
         return Some(Duration::ZERO);
     }
     let of_timers = with(|it| {
-        if !it.deferred.is_empty() || it.before.is_some() || it.after.is_some() {
+        if !it.deferred.is_empty() {
             return Some(Duration::ZERO);
         }
         if it.timers.is_empty() { None } else { it.timers.pause(Instant::now()) }

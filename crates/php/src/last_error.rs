@@ -24,14 +24,24 @@ pub(crate) const SESSION_CLOSED: i64 = 1004;
 pub(crate) const SESSION_NOT_EXIST: i64 = 1005;
 /// More is owed to the connection than may be.
 pub(crate) const OUTPUT_BUFFER_OVERFLOW: i64 = 1009;
+/// What comes is longer than is taken.
+pub(crate) const PACKAGE_TOO_LARGE: i64 = 1201;
+/// The client has no connection.
+pub(crate) const CLIENT_NO_CONNECTION: i64 = 5001;
 /// The message is longer than may be sent.
 pub(crate) const DATA_LENGTH_TOO_LARGE: i64 = 1203;
 /// The connection is not a WebSocket.
 pub(crate) const WEBSOCKET_UNCONNECTED: i64 = 8503;
 /// The response has been ended.
 pub(crate) const HTTP_CONTEXT_UNAVAILABLE: i64 = 7106;
+/// The answer is not HTTP.
+pub(crate) const HTTP_INVALID_PROTOCOL: i64 = 7102;
+/// The server did not accept the upgrade, or was not asked to.
+pub(crate) const WEBSOCKET_HANDSHAKE_FAILED: i64 = 8504;
 /// A frame that cannot be encoded.
 pub(crate) const WEBSOCKET_PACK_FAILED: i64 = 8505;
+/// A frame that cannot be decoded.
+pub(crate) const WEBSOCKET_UNPACK_FAILED: i64 = 8506;
 /// Something only a coroutine can do.
 pub(crate) const CO_OUT_OF_COROUTINE: i64 = 10001;
 /// Another coroutine waits for the same.

@@ -7,12 +7,14 @@
 //! * [`server`], [`event`], [`options`], [`listener`]: a server that is being set up.
 //! * [`start`], [`worker`], [`queue`], [`dispatch`], [`log`]: a server that runs.
 //! * [`connections`], [`websocket`]: what scripts do with its connections.
+//! * [`client`]: connections to other servers.
 //!
 //! Each `unsafe` block is one operation on the border; nothing borrowed lives across a call into PHP.
 
 mod array;
 mod atomic;
 mod callback;
+mod client;
 mod connections;
 mod cookie;
 mod coroutine;

@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::null_mut;
 
 use crate::atomic::{Atomic, AtomicLong};
+use crate::client::state::HttpClient;
 use crate::coroutine::batch::Batch;
 use crate::coroutine::channel::Channel;
 use crate::coroutine::wait_group::WaitGroup;
@@ -50,6 +51,7 @@ extern "C" fn ww_state_new(family: Family) -> *mut c_void {
         Family::Channel => make::<Channel>(),
         Family::WaitGroup => make::<WaitGroup>(),
         Family::Batch => make::<Batch>(),
+        Family::Client => make::<HttpClient>(),
     }
 }
 
@@ -76,6 +78,7 @@ unsafe extern "C" fn ww_state_free(family: Family, state: *mut c_void) -> bool {
         Family::Channel => end::<Channel>,
         Family::WaitGroup => end::<WaitGroup>,
         Family::Batch => end::<Batch>,
+        Family::Client => end::<HttpClient>,
     };
     // A panic was reported by its hook, and an object that dies has nobody to tell.
     // SAFETY: the caller vouches for it.
@@ -106,6 +109,7 @@ unsafe extern "C" fn ww_state_held(family: Family, state: *mut c_void, index: us
         Family::Channel => held::<Channel>,
         Family::WaitGroup => held::<WaitGroup>,
         Family::Batch => held::<Batch>,
+        Family::Client => held::<HttpClient>,
     };
     // SAFETY: the caller vouches for it.
     unsafe { ask(state, index) }

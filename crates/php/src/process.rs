@@ -1,6 +1,6 @@
 //! What a process of the server asks of PHP about itself: output, exit status, forking, its title.
 
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 
 use crate::exception;
 use crate::guard::{Stop, guard};
@@ -90,4 +90,17 @@ pub(crate) fn set_title(title: &[u8]) -> Result<bool, Stop> {
     let done = guard(|| unsafe { ffi::ww_process_title(raw) })?;
     exception::check()?;
     Ok(done)
+}
+
+/// Does `open_basedir` let the script have this file? If not, PHP has warned.
+///
+/// # Errors
+/// [`Stop`] when the script's error handler throws or ends fatally.
+pub(crate) fn is_path_allowed(path: &[u8]) -> Result<bool, Stop> {
+    let Ok(path) = CString::new(path) else { return Ok(false) };
+    let start = path.as_ptr();
+    // SAFETY: the path outlives the call; the closure's frame has no destructors.
+    let is_allowed = guard(|| unsafe { ffi::ww_path_allowed(start) })?;
+    exception::check()?;
+    Ok(is_allowed)
 }

@@ -30,6 +30,8 @@ pub(crate) enum Item {
     /// The peer broke the protocol.
     Violated,
     Closed(Closed),
+    /// A method has closed the connection, and its end is to be told.
+    ClosedHere(Closed),
     /// More is owed to the connection than the high watermark.
     BufferFull,
     /// No more than the low watermark.

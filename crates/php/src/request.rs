@@ -179,7 +179,7 @@ fn has_form(request: &Request) -> bool {
 }
 
 /// `%xx` decoded, everything else as it is: PHP's `rawurldecode()`.
-fn percent_decode(bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn percent_decode(bytes: &[u8]) -> Vec<u8> {
     let digit = |at: usize| bytes.get(at).and_then(|byte| char::from(*byte).to_digit(16));
     let mut decoded = Vec::with_capacity(bytes.len());
     let mut at = 0;

@@ -1,6 +1,7 @@
 //! `Swoole\Http\Response`: the answer to a request, as a script gives it.
 
 use std::cell::RefCell;
+use std::rc::Rc;
 use std::time::SystemTime;
 
 use wirewool_hub::command::{After, Refused};
@@ -26,22 +27,27 @@ mod slot {
     pub(crate) const COOKIE: u32 = 3;
 }
 
-/// Where the bytes of an answer go. Neither method may run PHP code.
+/// Where the bytes of an answer go.
 pub(crate) trait Sink {
-    /// Sends a piece of the answer.
+    /// Sends a piece of the answer, at once. Runs no PHP code.
     ///
     /// # Errors
     /// Why nothing of it was sent.
-    fn answer(&mut self, bytes: &[u8], after: After) -> Result<(), Refused>;
-    /// Closes the connection; false if it is gone.
-    fn close(&mut self) -> bool;
+    fn answer(&self, bytes: &[u8], after: After) -> Result<(), Refused>;
+    /// Sends a piece of the answer, and waits for room if it can. None when the connection has gone meanwhile.
+    ///
+    /// # Errors
+    /// The process ends. Within: why nothing of it was sent.
+    fn answer_patiently(&self, bytes: &[u8], after: After) -> Result<Option<Result<(), Refused>>, Stop>;
+    /// Closes the connection; false if it is gone. Runs no PHP code.
+    fn close(&self) -> bool;
 }
 
 /// The state of a Response object. One made with `new` has nothing to answer: all its methods return false.
 #[derive(Default)]
 pub(crate) struct ResponseState {
     reply: RefCell<Option<Reply>>,
-    sink: RefCell<Option<Box<dyn Sink>>>,
+    sink: RefCell<Option<Rc<dyn Sink>>>,
 }
 
 impl Native for ResponseState {
@@ -49,12 +55,18 @@ impl Native for ResponseState {
 
     /// A script that has forgotten to answer: the peer must not wait for ever.
     fn end(self) {
-        self.send(|reply| {
-            if reply.stage() == Stage::Open && reply.status().is_none() {
+        let last = self.ask(|reply| {
+            let began = reply.stage();
+            if began == Stage::Open && reply.status().is_none() {
                 reply.set_status(Status::INTERNAL_SERVER_ERROR, "");
             }
-            reply.end(b"", SystemTime::now())
+            (began, reply.end(b"", SystemTime::now()))
         });
+        // An object that is being freed waits for nothing.
+        let Some((began, Some((bytes, after)))) = last else { return };
+        if let Some(Err(refused)) = self.with_sink(|sink| sink.answer(&bytes, after)) {
+            self.refuse(refused, began);
+        }
     }
 }
 
@@ -63,7 +75,7 @@ impl ResponseState {
     ///
     /// # Errors
     /// [`Stop::Bailout`] when memory runs out.
-    pub(crate) fn create(fd: i64, context: Context, sink: Box<dyn Sink>) -> Result<Owned, Stop> {
+    pub(crate) fn create(fd: i64, context: Context, sink: Rc<dyn Sink>) -> Result<Owned, Stop> {
         let object = Object::create(Class::Response)?;
         if let Some(response) = object.as_object() {
             response.set_property(slot::FD, Owned::long(fd))?;
@@ -98,25 +110,35 @@ impl ResponseState {
         self.reply.borrow_mut().as_mut().filter(|reply| reply.stage() != Stage::Ended).map(change)
     }
 
-    /// Sends the piece that `make` makes of the answer. False, with the last error set, if it is not sent: then the
-    /// answer is over, since a peer must not take one with a hole in it for whole.
-    fn send(&self, make: impl FnOnce(&mut Reply) -> Option<(Vec<u8>, After)>) -> bool {
+    /// Sends the piece that `make` makes of the answer, and waits for room if it can. False, with the last error set, if
+    /// it is not sent: then the answer is over, since a peer must not take one with a hole in it for whole.
+    ///
+    /// # Errors
+    /// The process ends.
+    fn send(&self, make: impl FnOnce(&mut Reply) -> Option<(Vec<u8>, After)>) -> Result<bool, Stop> {
         let piece = self.ask(|reply| (reply.stage(), make(reply)));
-        let Some((began, piece)) = piece else { return false };
-        let Some((bytes, after)) = piece else {
+        let Some((began, piece)) = piece else { return Ok(false) };
+        let (Some((bytes, after)), Some(sink)) = (piece, self.sink.borrow().clone()) else {
             last_error::set(last_error::HTTP_CONTEXT_UNAVAILABLE);
-            return false;
+            return Ok(false);
         };
-        match self.with_sink(|sink| sink.answer(&bytes, after)) {
-            Some(Ok(())) => true,
+        match sink.answer_patiently(&bytes, after)? {
+            Some(Ok(())) => Ok(true),
             Some(Err(refused)) => {
-                tracing::warn!("an answer is not sent: {refused}");
-                note(&refused);
-                self.fail(began);
-                false
+                self.refuse(refused, began);
+                Ok(false)
             }
-            None => false,
+            None => {
+                self.abandon();
+                Ok(false)
+            }
         }
+    }
+
+    fn refuse(&self, refused: Refused, began: Stage) {
+        tracing::warn!("an answer is not sent: {refused}");
+        note(&refused);
+        self.fail(began);
     }
 
     /// Gives the answer up: with a 500 if nothing of it was sent, otherwise the connection ends in the middle of it.
@@ -130,12 +152,9 @@ impl ResponseState {
         self.abandon();
     }
 
-    fn with_sink<R>(&self, act: impl FnOnce(&mut dyn Sink) -> R) -> Option<R> {
-        // Taken out meanwhile: what the sink does may come back here.
-        let mut sink = self.sink.take()?;
-        let done = act(sink.as_mut());
-        self.sink.replace(Some(sink));
-        Some(done)
+    fn with_sink<R>(&self, act: impl FnOnce(&dyn Sink) -> R) -> Option<R> {
+        let sink = self.sink.borrow().clone()?;
+        Some(act(sink.as_ref()))
     }
 }
 
@@ -232,7 +251,7 @@ fn redirect(call: &Call<'_>, state: &ResponseState) -> Result<bool, Stop> {
     }
     show(call.this(), slot::HEADER, |headers| headers.set_bytes(name.as_str(), location))?;
     state.ask(|reply| reply.set_header(name, vec![location.to_vec()]));
-    Ok(end(state, b""))
+    end(state, b"")
 }
 
 fn set_cookie(call: &Call<'_>, coding: Coding) -> Result<bool, Stop> {
@@ -262,7 +281,10 @@ fn set_cookie(call: &Call<'_>, coding: Coding) -> Result<bool, Stop> {
 }
 
 /// Sends what is left. False once ended.
-fn end(state: &ResponseState, content: &[u8]) -> bool {
+///
+/// # Errors
+/// The process ends.
+fn end(state: &ResponseState, content: &[u8]) -> Result<bool, Stop> {
     state.send(|reply| reply.end(content, SystemTime::now()))
 }
 
@@ -323,7 +345,8 @@ methods! {
             call.give_bool(false);
             return Ok(());
         }
-        call.give_bool(state.send(|reply| reply.write(content, SystemTime::now())));
+        let done = state.send(|reply| reply.write(content, SystemTime::now()))?;
+        call.give_bool(done);
         Ok(())
     }
 
@@ -332,7 +355,8 @@ methods! {
         let content = call.loose_text(0)?;
         let content = content.as_ref().map_or(&b""[..], PhpString::bytes);
         if let Some(state) = open(call)? {
-            call.give_bool(end(state, content));
+            let done = end(state, content)?;
+            call.give_bool(done);
         }
         Ok(())
     }

@@ -26,6 +26,14 @@ pub(crate) fn is_full() -> bool {
     ITEMS.get() >= ITEMS_MAX || BYTES.get() >= BYTES_MAX
 }
 
+/// The worker is over: nothing that waits here will be handled.
+pub(crate) fn forget() {
+    // Dropped behind the borrow.
+    drop(RUNNING.take());
+    ITEMS.set(0);
+    BYTES.set(0);
+}
+
 fn put(fd: Fd, item: Item) -> Option<Item> {
     RUNNING.with_borrow_mut(|running| match running.get_mut(&fd) {
         Some(waiting) => {
@@ -39,6 +47,11 @@ fn put(fd: Fd, item: Item) -> Option<Item> {
             Some(item)
         }
     })
+}
+
+/// Leaves an item to whoever handles one of that connection just now; gives it back if nobody does.
+pub(crate) fn leave(fd: Fd, item: Item) -> Option<Item> {
+    if RUNNING.with_borrow(|running| running.contains_key(&fd)) { put(fd, item) } else { Some(item) }
 }
 
 fn next(fd: Fd) -> Option<Item> {

@@ -120,9 +120,22 @@ static SERVER_EXISTS: AtomicBool = AtomicBool::new(false);
 /// It runs.
 static RUNS: AtomicBool = AtomicBool::new(false);
 
+/// This process has left its loop, and ends.
+static HAS_LEFT: AtomicBool = AtomicBool::new(false);
+
 /// Is this process one of a server that runs?
 pub(crate) fn is_running_here() -> bool {
     RUNS.load(Ordering::Relaxed) && !is_foreign()
+}
+
+/// Has this process of the server's left its loop, so that nothing is left but its end?
+pub(crate) fn has_left() -> bool {
+    HAS_LEFT.load(Ordering::Relaxed)
+}
+
+/// It leaves its loop.
+pub(crate) fn leave() {
+    HAS_LEFT.store(true, Ordering::Relaxed);
 }
 
 impl Native for Server {

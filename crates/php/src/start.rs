@@ -38,7 +38,8 @@ use crate::log;
 use crate::method::{Call, methods};
 use crate::process;
 use crate::sending::{self, Patience};
-use crate::server::{MODE_PROCESS, Phase, Server, Shared, slot};
+use crate::serial;
+use crate::server::{self, MODE_PROCESS, Phase, Server, Shared, slot};
 use crate::timer;
 use crate::warning;
 use crate::worker::{self, Parts};
@@ -328,7 +329,9 @@ fn end_of_child(result: Result<(), Stop>) -> Stop {
 
 /// What a worker holds of the server goes before PHP itself does.
 fn leave() {
+    server::leave();
     worker::remove();
+    serial::forget();
     dispatch::set_current(None);
 }
 

@@ -86,10 +86,10 @@ fn push(call: &Call<'_>) -> Result<bool, Stop> {
 
 /// How a payload is to be sent.
 #[derive(Clone, Copy)]
-struct Kind {
-    opcode: Opcode,
-    fin: bool,
-    compress: bool,
+pub(crate) struct Kind {
+    pub(crate) opcode: Opcode,
+    pub(crate) fin: bool,
+    pub(crate) compress: bool,
 }
 
 impl Kind {
@@ -100,7 +100,7 @@ impl Kind {
 }
 
 /// How it is to be sent; in words, why it cannot be.
-fn encodable(frame: &Outgoing) -> Result<Kind, String> {
+pub(crate) fn encodable(frame: &Outgoing) -> Result<Kind, String> {
     let opcode = pack::opcode(frame.opcode).map_err(|error| error.to_string())?;
     if frame.flags & flag::RSV1 != 0 {
         return Err("RSV1 cannot be sent: no extension was negotiated for this connection".to_owned());

@@ -8,14 +8,20 @@ use crate::coroutine::registry::{self, Ticket, Wait, Woken};
 use crate::event_loop::{self, Watched, Watcher};
 use crate::exception;
 use crate::guard::Stop;
+use crate::last_error;
 use crate::zend::ffi::Class;
 
 /// What a descriptor is to be ready for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Interest {
     Read,
-    #[expect(dead_code, reason = "for clients, which send more than a socket takes")]
     Write,
+}
+
+/// Throws: another coroutine is at it.
+pub(crate) fn bound(what: &str) -> Stop {
+    let message = format!("{what} has already been bound to another coroutine");
+    exception::throw(Class::Error, last_error::CO_HAS_BEEN_BOUND, &message)
 }
 
 fn slot(watched: &mut Watched, interest: Interest) -> (&mut Option<Watcher>, &mut bool) {
@@ -34,8 +40,7 @@ pub(crate) fn ready(descriptor: RawFd, interest: Interest, until: Option<Instant
         watched.is_some_and(|it| if interest == Interest::Read { it.read.is_some() } else { it.write.is_some() })
     });
     if is_taken {
-        let message = format!("descriptor {descriptor} has already been bound to another coroutine");
-        return Err(exception::throw(Class::Error, crate::last_error::CO_HAS_BEEN_BOUND, &message));
+        return Err(bound(&format!("descriptor {descriptor}")));
     }
     let mut failed = None;
     let woken = methods::wait(Wait::Other, until, |ticket: Ticket| {

@@ -16,6 +16,7 @@ use crate::exception;
 use crate::guard::Stop;
 use crate::last_error;
 use crate::method::{Call, methods};
+use crate::server;
 use crate::warning;
 use crate::zend::ffi::Class;
 use crate::zend::object::Object;
@@ -76,7 +77,7 @@ fn create(call: &Call<'_>) -> Result<Option<i64>, Stop> {
     });
     registry::expect_loop()?;
     let created = match scheduler::create(job) {
-        Ok(created) => created,
+        Ok(created) => created.ok(),
         Err(stop) => return Err(within_method(Err(stop)).err().unwrap_or(stop)),
     };
     if created.is_none() {
@@ -264,7 +265,7 @@ extern "C" fn ww_exit_flags() -> i64 {
         return 0;
     }
     let in_coroutine = if registry::cid() != 0 { IN_COROUTINE } else { 0 };
-    let in_server = if crate::server::is_running_here() { IN_SERVER } else { 0 };
+    let in_server = if server::is_running_here() && !server::has_left() { IN_SERVER } else { 0 };
     in_coroutine | in_server
 }
 

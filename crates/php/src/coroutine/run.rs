@@ -11,6 +11,7 @@ use crate::dispatch::within_method;
 use crate::event_loop;
 use crate::guard::Stop;
 use crate::method::{Call, methods};
+use crate::server;
 use crate::warning;
 use crate::zend::value::Owned;
 
@@ -35,7 +36,7 @@ fn run(call: &mut Call<'_>) -> Result<(), Stop> {
 
 /// Is this a coroutine, or a process with a loop that runs?
 pub(crate) fn is_in_loop() -> bool {
-    registry::cid() != 0 || registry::is_looping()
+    registry::cid() != 0 || registry::is_looping() || server::is_running_here()
 }
 
 /// Runs a loop of its own in a process without one, to its end.
@@ -46,7 +47,7 @@ pub(crate) fn run_loop(first: VecDeque<Job>) -> Result<(), Stop> {
     registry::enable(true);
     let ran = scheduler::run(first);
     let asleep = registry::list();
-    if ran.is_ok() && !asleep.is_empty() {
+    if ran.is_ok() && !asleep.is_empty() && !event_loop::is_told_to_end() {
         report_deadlock(&asleep)?;
     }
     within_method(scheduler::end().and(ran))

@@ -30,6 +30,9 @@ use crate::guard::{Stop, guard};
 use crate::process;
 use crate::zend::ffi::{self, Class, RawContext};
 
+/// The exit status of a process that met an error of our own: that of a fatal error of PHP's.
+const PANIC_STATUS: i32 = 255;
+
 /// So many contexts are kept for later.
 const IDLE_MAX: usize = 256;
 
@@ -134,28 +137,32 @@ pub(crate) fn run_callback(job: impl FnOnce() -> Result<(), Stop> + 'static) -> 
     }
     let context = current();
     if context.coroutine.cid.get() != 0 || is_root(&context) {
-        return create(Box::new(job)).map(|_| ());
+        return match create(Box::new(job))? {
+            Ok(_) => Ok(()),
+            // What the server has to say is said, coroutine or not.
+            Err(job) => job(),
+        };
     }
     begin(&context, 0, next_cid());
     let ran = job();
     finish(&context, ran)
 }
 
-/// Runs `job` as a coroutine until it first waits. None if there can be no more.
+/// Runs `job` as a coroutine until it first waits: its id, or the job once more if there can be no more coroutines.
 ///
 /// # Errors
 /// It did not return: this process is to end.
-pub(crate) fn create(job: Job) -> Result<Option<i64>, Stop> {
+pub(crate) fn create(job: Job) -> Result<Result<i64, Job>, Stop> {
     if !has_room() {
-        return Ok(None);
+        return Ok(Err(job));
     }
     let creator = current();
     let parent = creator.coroutine.cid.get();
-    let Some(context) = another()? else { return Ok(None) };
+    let Some(context) = another()? else { return Ok(Err(job)) };
     let cid = next_cid();
     begin_on(&context, creator, parent, cid, job);
     check_failed()?;
-    Ok(Some(cid))
+    Ok(Ok(cid))
 }
 
 fn begin_on(context: &Rc<Context>, creator: Rc<Context>, parent: i64, cid: i64, job: Job) {
@@ -301,6 +308,8 @@ fn end_idle() {
 fn for_each_left(mut leave: impl FnMut(Rc<Context>)) {
     let (suspended, idle) = with(|scheduler| {
         scheduler.alive.set(0);
+        scheduler.peak.set(0);
+        scheduler.last_cid.set(0);
         scheduler.failed.set(None);
         scheduler.joins.take();
         scheduler.ready.take();
@@ -383,6 +392,7 @@ fn leave() {
 extern "C" fn ww_context_main(_: *mut RawContext) {
     while let Err(panic) = catch_unwind(AssertUnwindSafe(live)) {
         drop(panic);
+        process::set_exit_status(PANIC_STATUS);
         fail(Stop::Bailout);
         if !has_back() {
             leave();

@@ -14,7 +14,7 @@ use crate::last_error;
 use crate::method::{Call, methods};
 
 /// The longest name that DNS has (RFC 1035 §2.3.4), in bytes.
-const NAME_BYTES_MAX: usize = 255;
+pub(crate) const NAME_BYTES_MAX: usize = 255;
 
 /// How a look-up ended.
 pub(crate) enum Resolved {

@@ -26,6 +26,7 @@ pub(crate) enum Family {
     Channel,
     WaitGroup,
     Batch,
+    Client,
 }
 
 /// Classes known by name (`ww_class`); [`Class::PhpError`] is PHP's own `Error`.
@@ -45,6 +46,7 @@ pub(crate) enum Class {
     TimerIterator,
     HttpServer,
     WebSocketServer,
+    ClientException,
     PhpError,
 }
 
@@ -146,6 +148,7 @@ unsafe extern "C" {
     pub(crate) fn ww_forked();
     pub(crate) fn ww_has_failed() -> bool;
     pub(crate) fn ww_process_title(title: NonNull<ZendString>) -> bool;
+    pub(crate) fn ww_path_allowed(path: *const c_char) -> bool;
 
     pub(crate) fn ww_context_new(stack_bytes: usize) -> *mut RawContext;
     pub(crate) fn ww_context_adopt() -> *mut RawContext;
