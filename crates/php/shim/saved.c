@@ -70,8 +70,20 @@ static void ww_take_handler(ww_saved *saved)
 	}
 }
 
+/* Zend forbids to leave a destructor. What that one begins or wakes may wait: it comes back here, as a call does. */
+static unsigned ww_unblock(void)
+{
+	unsigned count = 0;
+	while (zend_fiber_switch_blocked()) {
+		zend_fiber_switch_unblock();
+		count++;
+	}
+	return count;
+}
+
 void ww_save(ww_saved *saved)
 {
+	saved->blocked = ww_unblock();
 	saved->exception = EG(exception);
 	saved->prev_exception = EG(prev_exception);
 	saved->opline_before_exception = EG(opline_before_exception);
@@ -96,6 +108,14 @@ void ww_save(ww_saved *saved)
 	}
 }
 
+/* Whether and where the process has begun to write does not depend on who asks. */
+static void ww_keep_first_output(const zend_output_globals *from)
+{
+	OG(flags) = from->flags;
+	OG(output_start_filename) = from->output_start_filename;
+	OG(output_start_lineno) = from->output_start_lineno;
+}
+
 /* As it is when no PHP code runs. */
 void ww_reset(const ww_saved *saved)
 {
@@ -113,12 +133,15 @@ void ww_reset(const ww_saved *saved)
 	BG(user_compare_fci_cache) = empty_fcall_info_cache;
 	if (saved->buffers_output) {
 		php_output_activate();
-		OG(flags) = saved->output.flags;
+		ww_keep_first_output(&saved->output);
 	}
 }
 
 void ww_restore(ww_saved *saved)
 {
+	for (ww_unblock(); saved->blocked > 0; saved->blocked--) {
+		zend_fiber_switch_block();
+	}
 	EG(exception) = saved->exception;
 	EG(prev_exception) = saved->prev_exception;
 	EG(opline_before_exception) = saved->opline_before_exception;
@@ -142,7 +165,10 @@ void ww_restore(ww_saved *saved)
 	ww_take_handler(saved);
 	if (saved->buffers_output) {
 		/* Whoever ran meanwhile left no buffer, but maybe the room for their list. */
+		zend_output_globals meanwhile;
 		zend_stack_destroy(&OG(handlers));
+		memcpy(&meanwhile, &output_globals, sizeof(meanwhile));
 		memcpy(&output_globals, &saved->output, sizeof(saved->output));
+		ww_keep_first_output(&meanwhile);
 	}
 }

@@ -3,6 +3,7 @@
 #define WIREWOOL_SAVED_H
 
 #include "shim.h"
+#include "zend_fibers.h"
 #include "ext/standard/basic_functions.h"
 
 /* The last error that the script's error handler was to hear of, and where it was raised. */
@@ -25,6 +26,7 @@ typedef struct {
 	unsigned unserialize_level;
 	zend_fcall_info user_compare_fci;
 	zend_fcall_info_cache user_compare_fci_cache;
+	unsigned blocked;  /* so many destructors run */
 	HashTable *in_autoload;
 	zval running_error_handler;
 	ww_error error;

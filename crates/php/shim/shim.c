@@ -302,7 +302,7 @@ int ww_callback_call(ww_callback *callback, uint32_t count, zval *arguments, zva
 	} zend_catch {
 		return WW_BAILOUT;
 	} zend_end_try();
-	if (UNEXPECTED(EG(exception) != NULL) && CG(unclean_shutdown) && zend_is_unwind_exit(EG(exception))) {
+	if (UNEXPECTED(EG(exception) != NULL) && ww_has_failed() && zend_is_unwind_exit(EG(exception))) {
 		/* Where it can, PHP unwinds after a fatal error (the memory limit) as exit() does. It is one all the same. */
 		zend_clear_exception();
 		return WW_BAILOUT;
@@ -390,6 +390,12 @@ void ww_forked(void)
 #elif defined(ZEND_MAX_EXECUTION_TIMERS)
 	zend_max_execution_timer_init();
 #endif
+}
+
+/* A fatal error has ended the request. */
+bool ww_has_failed(void)
+{
+	return CG(unclean_shutdown);
 }
 
 void ww_print(const char *text, size_t length)

@@ -142,6 +142,7 @@ extern void ww_exit_status_set(int status);
 extern const char *ww_sapi_name(void);
 extern void ww_output_flush(void);                                                        /* (bails) */
 extern void ww_forked(void);
+extern bool ww_has_failed(void);
 extern bool ww_process_title(zend_string *title);                                         /* (bails) */
 extern bool ww_path_allowed(const char *path);                                            /* (bails) */
 

@@ -52,6 +52,12 @@ pub(crate) fn end_output() -> Result<(), Stop> {
     exception::check()
 }
 
+/// Has PHP ended this request by a fatal error?
+pub(crate) fn has_failed() -> bool {
+    // SAFETY: reads a global.
+    unsafe { ffi::ww_has_failed() }
+}
+
 /// Makes PHP a process of its own: to be called in a child right after the fork.
 pub(crate) fn forked() {
     // SAFETY: resets globals and timers of PHP; a child has one thread.

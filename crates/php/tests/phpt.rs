@@ -46,17 +46,18 @@ fn the_headers_are_made_of_the_stubs() {
     }
 }
 
-#[test]
-fn phpt() {
+/// Runs all of tests/phpt, with more settings for each script.
+fn run(name: &str, settings: &[String]) {
     let php = php_config("--php-binary");
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/phpt");
-    let scratch = Path::new(env!("CARGO_TARGET_TMPDIR")).join("phpt");
+    let scratch = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     let status = Command::new(&php)
         .arg("-n")
         .arg(run_tests())
         .args(["-q", "-n", "--show-diff", "-p", &php])
         .arg("-d")
         .arg(format!("extension={}", library().display()))
+        .args(settings.iter().flat_map(|setting| ["-d", setting]))
         // Results land beside copies of the tests, not in the source tree.
         .arg("--temp-source")
         .arg(&tests)
@@ -69,4 +70,25 @@ fn phpt() {
         .status()
         .expect("PHP runs");
     assert!(status.success(), "a .phpt test failed: see above");
+}
+
+/// With its optimizer and its compiler PHP runs other code, and keeps other things for whoever runs.
+fn opcache() -> Vec<String> {
+    let mut settings = Vec::new();
+    let library = Path::new(&php_config("--extension-dir")).join("opcache.so");
+    // Later releases have it built in.
+    if library.exists() {
+        settings.push(format!("zend_extension={}", library.display()));
+    }
+    let tracing = ["hot_loop", "hot_func", "hot_return", "hot_side_exit"].map(|what| format!("opcache.jit_{what}=2"));
+    settings.extend(["opcache.enable_cli=1", "opcache.jit_buffer_size=32M", "opcache.jit=tracing"].map(String::from));
+    settings.extend(tracing);
+    settings
+}
+
+/// One after the other: PHP's runner puts the scripts beside their tests.
+#[test]
+fn phpt() {
+    run("phpt", &[]);
+    run("phpt_with_opcache", &opcache());
 }

@@ -160,7 +160,7 @@ fn cancel(call: &mut Call<'_>) -> Result<(), Stop> {
     let done = match registry::waits(cid) {
         Some((ticket, _)) => within_method_of(scheduler::wake(ticket, Woken::Canceled))?,
         None => {
-            let exists = registry::exists(cid);
+            let exists = registry::find(cid).is_some();
             last_error::set(if exists { last_error::CO_CANNOT_CANCEL } else { last_error::CO_NOT_EXISTS });
             false
         }
@@ -239,7 +239,7 @@ fn join(call: &mut Call<'_>) -> Result<(), Stop> {
         call.give_bool(false);
         return Ok(());
     }
-    left.retain(|cid| registry::exists(*cid));
+    left.retain(|cid| registry::find(*cid).is_some());
     left.sort_unstable();
     left.dedup();
     if left.is_empty() {
@@ -321,7 +321,7 @@ methods! {
     fn zim_Swoole_Coroutine_exists(call) {
         call.count(1, 1)?;
         let cid = call.long(0)?.unwrap_or(0);
-        call.give_bool(registry::exists(cid));
+        call.give_bool(cid > 0 && registry::find(cid).is_some());
         Ok(())
     }
 

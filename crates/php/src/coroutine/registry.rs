@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
-use crate::coroutine::context::{Context, Job};
+use crate::coroutine::context::Context;
 use crate::guard::Stop;
 use crate::process;
 use crate::server;
@@ -66,7 +66,8 @@ pub(super) struct Scheduler {
     /// Those that have ended, until somebody else runs who can free them.
     pub(super) dead: RefCell<Vec<Rc<Context>>>,
     pub(super) suspended: RefCell<BTreeMap<i64, Suspended>>,
-    pub(super) ready: RefCell<VecDeque<Ready>>,
+    /// Whom the loop wakes when it comes to it.
+    pub(super) ready: RefCell<VecDeque<(Ticket, Woken)>>,
     pub(super) last_cid: Cell<i64>,
     pub(super) last_wait: Cell<u64>,
     pub(super) alive: Cell<usize>,
@@ -88,22 +89,6 @@ pub(super) struct Scheduler {
 pub(super) struct Join {
     pub(super) ticket: Ticket,
     pub(super) left: Vec<i64>,
-}
-
-/// What the loop does when it comes to it.
-pub(super) enum Ready {
-    Wake(Ticket, Woken),
-    /// A coroutine with this id, and its parent's.
-    Begin(i64, i64, Job),
-}
-
-impl Ready {
-    fn begins(&self) -> Option<i64> {
-        match self {
-            Ready::Begin(cid, ..) => Some(*cid),
-            Ready::Wake(..) => None,
-        }
-    }
 }
 
 thread_local! {
@@ -153,12 +138,6 @@ pub(crate) fn find(cid: i64) -> Option<Rc<Context>> {
     None
 }
 
-/// Is there a coroutine with this id? Also one that is to begin.
-pub(crate) fn exists(cid: i64) -> bool {
-    let begins = |ready: &Ready| ready.begins() == Some(cid);
-    cid > 0 && (find(cid).is_some() || with(|scheduler| scheduler.ready.borrow().iter().any(begins)))
-}
-
 /// The ids of all coroutines, in order.
 pub(crate) fn list() -> Vec<i64> {
     let mut cids: Vec<i64> = with(|scheduler| scheduler.suspended.borrow().keys().copied().collect());
@@ -167,7 +146,6 @@ pub(crate) fn list() -> Vec<i64> {
         cids.push(at.coroutine.cid.get());
         context = at.back.borrow().clone();
     }
-    with(|scheduler| cids.extend(scheduler.ready.borrow().iter().filter_map(Ready::begins)));
     cids.retain(|cid| *cid > 0);
     cids.sort_unstable();
     cids
@@ -276,7 +254,7 @@ pub(super) fn tell_joined(cid: i64) {
 
 /// As [`wake`], but when the loop comes to it.
 pub(crate) fn wake_soon(ticket: Ticket, woken: Woken) {
-    with(|scheduler| scheduler.ready.borrow_mut().push_back(Ready::Wake(ticket, woken)));
+    with(|scheduler| scheduler.ready.borrow_mut().push_back((ticket, woken)));
 }
 
 /// The wait that a coroutine is in, and what for.

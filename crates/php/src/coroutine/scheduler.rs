@@ -20,10 +20,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::time::Instant;
 
-use crate::coroutine::context::{Context, Job, is_blocked};
+use crate::coroutine::context::{Context, Job};
 use crate::coroutine::registry::{
-    Ready, Suspended, Ticket, Wait, Woken, current, has_back, has_room, is_root, stack_bytes, tell_joined, with,
-    with_current,
+    Suspended, Ticket, Wait, Woken, current, has_back, has_room, is_root, stack_bytes, tell_joined, with, with_current,
 };
 use crate::event_loop;
 use crate::exception;
@@ -39,6 +38,9 @@ const IDLE_MAX: usize = 256;
 
 /// The request is over: nothing of PHP's is held any more. What still waits after a fatal error is not unwound.
 pub(crate) fn forget_all() {
+    if !process::has_failed() {
+        end_idle();
+    }
     for_each_left(Context::abandon);
     drop(with(|scheduler| {
         scheduler.is_expected.set(false);
@@ -156,11 +158,6 @@ pub(crate) fn create(job: Job) -> Result<Result<i64, Job>, Stop> {
     }
     let creator = current();
     let parent = creator.coroutine.cid.get();
-    if is_blocked() {
-        let cid = next_cid();
-        with(|scheduler| scheduler.ready.borrow_mut().push_back(Ready::Begin(cid, parent, job)));
-        return Ok(Ok(cid));
-    }
     let Some(context) = another()? else { return Ok(Err(job)) };
     let cid = next_cid();
     begin_on(&context, creator, parent, cid, job);
@@ -232,10 +229,6 @@ pub(crate) fn wake(ticket: Ticket, woken: Woken) -> Result<bool, Stop> {
     if !waits {
         return Ok(false);
     }
-    if is_blocked() {
-        with(|scheduler| scheduler.ready.borrow_mut().push_back(Ready::Wake(ticket, woken)));
-        return Ok(true);
-    }
     let Some(entry) = with(|scheduler| scheduler.suspended.borrow_mut().remove(&ticket.cid)) else { return Ok(false) };
     if let Some(timer) = entry.timer {
         event_loop::forget_wake(timer);
@@ -254,18 +247,7 @@ pub(crate) fn wake(ticket: Ticket, woken: Woken) -> Result<bool, Stop> {
 pub(crate) fn do_ready() -> Result<bool, Stop> {
     match with(|scheduler| scheduler.ready.borrow_mut().pop_front()) {
         None => Ok(false),
-        Some(Ready::Wake(ticket, woken)) => wake(ticket, woken).map(|_| true),
-        Some(Ready::Begin(cid, parent, job)) => {
-            match another()? {
-                Some(context) => begin_on(&context, current(), parent, cid, job),
-                None => {
-                    with(|scheduler| scheduler.alive.set(scheduler.alive.get().saturating_sub(1)));
-                    tracing::error!("coroutine {cid} cannot begin: the process can have no more stacks");
-                }
-            }
-            check_failed()?;
-            Ok(true)
-        }
+        Some((ticket, woken)) => wake(ticket, woken).map(|_| true),
     }
 }
 
@@ -292,7 +274,7 @@ pub(crate) fn run(first: VecDeque<Job>) -> Result<(), Stop> {
 /// # Errors
 /// What unwound did not return: this process is to end.
 pub(crate) fn end() -> Result<(), Stop> {
-    if with(|scheduler| scheduler.failed.get()) == Some(Stop::Bailout) || is_blocked() {
+    if with(|scheduler| scheduler.failed.get()) == Some(Stop::Bailout) {
         return Ok(());
     }
     with(|scheduler| scheduler.is_ending.set(true));
@@ -304,12 +286,7 @@ pub(crate) fn end() -> Result<(), Stop> {
             return Err(Stop::Bailout);
         }
     }
-    let root = current();
-    while let Some(context) = with(|scheduler| scheduler.idle.borrow_mut().pop()) {
-        context.is_to_end.set(true);
-        context.back.replace(Some(root.clone()));
-        switch_to(&context);
-    }
+    end_idle();
     with(|scheduler| {
         scheduler.is_ending.set(false);
         scheduler.failed.set(None);
@@ -317,20 +294,29 @@ pub(crate) fn end() -> Result<(), Stop> {
     Ok(())
 }
 
+/// Ends the contexts on which nobody is. On the root only.
+fn end_idle() {
+    let root = current();
+    while let Some(context) = with(|scheduler| scheduler.idle.borrow_mut().pop()) {
+        context.is_to_end.set(true);
+        context.back.replace(Some(root.clone()));
+        switch_to(&context);
+    }
+}
+
 /// Empties the lists of what waits or is spare, without unwinding anything.
 fn for_each_left(mut leave: impl FnMut(Rc<Context>)) {
-    let (suspended, ready, idle) = with(|scheduler| {
+    let (suspended, idle) = with(|scheduler| {
         scheduler.alive.set(0);
         scheduler.peak.set(0);
         scheduler.last_cid.set(0);
         scheduler.failed.set(None);
         scheduler.joins.take();
-        (scheduler.suspended.take(), scheduler.ready.take(), scheduler.idle.take())
+        scheduler.ready.take();
+        (scheduler.suspended.take(), scheduler.idle.take())
     });
     suspended.into_values().for_each(|entry| leave(entry.context));
     idle.into_iter().for_each(leave);
-    // What they hold may not be released by a process that has failed, or is another one.
-    ready.into_iter().for_each(std::mem::forget);
 }
 
 /// In a child process: whatever waited does so in its parent.

@@ -146,6 +146,7 @@ unsafe extern "C" {
     pub(crate) fn ww_sapi_name() -> *const c_char;
     pub(crate) fn ww_output_flush();
     pub(crate) fn ww_forked();
+    pub(crate) fn ww_has_failed() -> bool;
     pub(crate) fn ww_process_title(title: NonNull<ZendString>) -> bool;
     pub(crate) fn ww_path_allowed(path: *const c_char) -> bool;
 

@@ -1,5 +1,5 @@
 --TEST--
-Destructors cannot wait; what they wake or begin goes on when the loop comes to it
+Destructors cannot wait, but begin and wake others, who may
 --FILE--
 <?php
 class Waits
@@ -38,7 +38,7 @@ Co\run(function () {
     var_dump($group->wait());
     new Waits(function () {
         $cid = go(function () {
-            echo "begins later: ", Co::getPcid(), "\n";
+            echo "begins at once, child of ", Co::getPcid(), "\n";
             Co::sleep(0.001);
             echo "and waits\n";
         });
@@ -52,13 +52,13 @@ Co\run(function () {
         var_dump(Co::yield());
     });
     new Waits(fn () => var_dump(Co::resume($cid)));
-    echo "resumed later\n";
+    echo "resumed at once\n";
     Co::sleep(0.001);
     $cid = go(function () {
         var_dump(Co::sleep(1), Co::isCanceled());
     });
     new Waits(fn () => var_dump(Co::cancel($cid)));
-    echo "cancelled later\n";
+    echo "cancelled at once\n";
     Co::sleep(0.001);
     go(function () use ($channel) {
         var_dump($channel->pop());
@@ -82,12 +82,53 @@ Co\run(function () {
     });
     unset($cycle);
     gc_collect_cycles();
+
+    echo "which begin and wake others\n";
+    $waiting = go(function () {
+        Co::yield();
+        $garbage = [];
+        for ($i = 0; $i < 20000; $i++) {
+            $node = new stdClass();
+            $node->self = $node;
+            $garbage[] = $node;
+        }
+        Co::sleep(0.001);
+        unset($garbage, $node);
+        echo "woken, and slept\n";
+        echo gc_collect_cycles() > 0 ? "collected\n" : "nothing was left\n";
+    });
+    $channel = new Co\Channel();
+    for ($i = 0; $i < 3; $i++) {
+        $cycle = new stdClass();
+        $cycle->self = $cycle;
+        $cycle->waits = new Waits(function () use ($waiting, $channel, $i) {
+            go(function () use ($channel, $i) {
+                gc_collect_cycles();
+                $channel->pop();
+                echo "begun by $i\n";
+            });
+            if ($i === 1) {
+                var_dump(Co::resume($waiting));
+            }
+        });
+    }
+    unset($cycle);
+    gc_collect_cycles();
+    echo "collected by main\n";
+    Co::join([$waiting]);
+    $channel->close();
 });
 
 echo "outside\n";
 new Waits(fn () => Co::sleep(0.001));
-new Waits(function () { go(function () { echo "begun in a destructor, run at the end\n"; Co::sleep(0.001); echo "slept\n"; }); });
+new Waits(function () { go(function () { echo "begun in a destructor\n"; Co::sleep(0.001); echo "slept\n"; }); });
 new Waits(fn () => Co\run(fn () => Co::sleep(0.001)));
+new Waits(fn () => Co\run(function () {
+    go(function () { Co::sleep(0.001); echo "a loop in a destructor\n"; });
+    var_dump((new Co\Channel())->pop(0.001));
+}));
+class Late { public function __destruct() { go(function () { echo "begun too late\n"; }); } }
+$late = new Late();
 echo "end\n";
 ?>
 --EXPECTF--
@@ -105,28 +146,39 @@ what does not wait
 bool(true)
 string(6) "pushed"
 bool(true)
+begins at once, child of 1
 bool(true)
 bool(true)
 then
-begins later: 1
 and waits
 waking
 bool(true)
-resumed later
 bool(true)
-bool(true)
-cancelled later
+resumed at once
 bool(false)
 bool(true)
 bool(true)
+cancelled at once
+string(13) "for the first"
+bool(true)
 string(14) "for the second"
 bool(true)
-string(13) "for the first"
 destructors that the collector runs
 in a coroutine
 slept
+which begin and wake others
+bool(true)
+collected by main
+woken, and slept
+collected
+begun by 0
+begun by 1
+begun by 2
 outside
 Swoole\Error: API must be called in the coroutine
-begun in a destructor, run at the end
+begun in a destructor
 slept
+a loop in a destructor
+bool(false)
 end
+begun too late

@@ -24,6 +24,7 @@ function process(string $name, callable $run): void
     echo "--- $name\n";
     $pid = pcntl_fork();
     if ($pid === 0) {
+        pcntl_alarm(40);
         register_shutdown_function(function () { echo "shutdown\n"; });
         $run();
         exit(0);

@@ -27,6 +27,7 @@ function process(string $name, callable $run): void
     echo "--- $name\n";
     $pid = pcntl_fork();
     if ($pid === 0) {
+        pcntl_alarm(40);
         register_shutdown_function(function () { echo "shutdown\n"; });
         $run();
         exit(0);
@@ -53,7 +54,7 @@ function fills(): void
 {
     $texts = [];
     while (true) {
-        $texts[] = str_repeat('x', 100000);
+        $texts[] = random_bytes(100000);
     }
 }
 
@@ -93,7 +94,7 @@ process('by creating coroutines', function () {
 process('by waiting', function () {
     Co\run(function () {
         $deep = function (int $left) use (&$deep) {
-            $text = str_repeat('x', 50000);
+            $text = random_bytes(50000);
             go($deep, $left - 1);
             Co::sleep(10);
             echo "never\n";
@@ -105,7 +106,7 @@ process('by putting into a channel', function () {
     Co\run(function () {
         $channel = new Co\Channel(1 << 40);
         while (true) {
-            $channel->push(str_repeat('x', 1000));
+            $channel->push(random_bytes(1000));
         }
     });
 });

@@ -16,7 +16,7 @@ foreach ([fn () => Timer::tick(0, fn () => 0), fn () => Timer::after(-1, fn () =
 }
 
 echo "a loop of its own at the end, and wait\n";
-$tick = Timer::tick(20, function (int $id, ...$arguments) use (&$tick) {
+$tick = Timer::tick(100, function (int $id, ...$arguments) use (&$tick) {
     static $count = 0;
     echo 'tick ', $id === $tick ? 'own id' : $id, ' ', json_encode($arguments), ' ', Co::getCid() > 0 ? 'in a coroutine' : 'outside', "\n";
     if (++$count === 3) {
@@ -127,7 +127,7 @@ int(1)
 int(2)
 bool(true)
 bool(true)
-[{"exec_msec":0,"exec_count":0,"interval":20,"round":0,"removed":false},{"exec_msec":0,"exec_count":0,"interval":0,"round":0,"removed":false},{"initialized":true,"num":2,"round":0}]
+[{"exec_msec":0,"exec_count":0,"interval":100,"round":0,"removed":false},{"exec_msec":0,"exec_count":0,"interval":0,"round":0,"removed":false},{"initialized":true,"num":2,"round":0}]
 string(21) "Swoole\Timer\Iterator"
 bool(true)
 after ["b",2] [false,false,null]
