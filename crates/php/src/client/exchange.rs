@@ -14,11 +14,9 @@ use crate::client::request::{Encoded, Wish};
 use crate::client::state::{self, HttpClient, Link, slot, status};
 use crate::client::websocket;
 use crate::coroutine::methods::until;
-use crate::exception;
 use crate::guard::Stop;
 use crate::last_error;
 use crate::warning;
-use crate::zend::ffi::Class;
 use crate::zend::object::Object;
 use crate::zend::value::{Owned, PhpString, to_long};
 
@@ -277,10 +275,4 @@ fn answered(
         client.drop_this(object, link)?;
     }
     Ok(true)
-}
-
-/// Throws: `ssl` was asked for.
-pub(crate) fn refuse_tls() -> Stop {
-    let message = "TLS is not available yet: the third argument must be false";
-    exception::throw(Class::ClientException, last_error::OPERATION_NOT_SUPPORTED, message)
 }

@@ -1,7 +1,10 @@
 //! Turns what a script wants posted, fields and files, into a body.
 
+use std::ffi::OsStr;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::OpenOptionsExt;
 
 use wirewool_proto::http::form::{self, Multipart};
 
@@ -179,14 +182,11 @@ fn read_file(
 /// # Errors
 /// What a handler of PHP's warning throws; the system's are values.
 pub(crate) fn open(path: &[u8], how: &OpenOptions) -> Result<io::Result<File>, Stop> {
-    use std::os::unix::ffi::OsStrExt;
-    use std::os::unix::fs::OpenOptionsExt;
-
     if !is_path_allowed(path)? {
         return Ok(Err(io::Error::from_raw_os_error(libc::EACCES)));
     }
     // A pipe without a writer would block the whole process.
-    let opened = how.clone().custom_flags(libc::O_NONBLOCK).open(std::ffi::OsStr::from_bytes(path));
+    let opened = how.clone().custom_flags(libc::O_NONBLOCK).open(OsStr::from_bytes(path));
     Ok(opened.and_then(|file| match file.metadata()?.is_file() {
         true => Ok(file),
         false => Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a plain file")),

@@ -29,7 +29,8 @@ fn construct(call: &mut Call<'_>) -> Result<(), Stop> {
     let host = call.text(0)?.unwrap_or_default();
     let port = call.long(1)?.unwrap_or(0);
     if call.bool(2)?.unwrap_or(false) {
-        return Err(exchange::refuse_tls());
+        let message = "TLS is not available yet: the third argument must be false";
+        return Err(exception::throw(Class::ClientException, last_error::OPERATION_NOT_SUPPORTED, message));
     }
     let place = Place::parse(host, port).map_err(|error| {
         exception::throw(

@@ -68,7 +68,12 @@ impl Link {
         Some(seen)
     }
 
-    /// Writes what is owed as far as the socket takes it.
+    /// Were both close frames exchanged?
+    fn is_closed(&self) -> bool {
+        self.look(|websocket| websocket.end.is_closed()).unwrap_or(true)
+    }
+
+    /// Writes what is owed as far as the socket takes it. Is that all?
     fn flush(&self) -> Result<bool, Failure> {
         loop {
             if !self.connection.write()? {
@@ -76,6 +81,10 @@ impl Link {
             }
             let output = self.look(|websocket| websocket.end.take_output()).unwrap_or_default();
             if output.is_empty() {
+                if self.is_closed() {
+                    // A server may wait for that before it goes, and the script need not come back.
+                    self.connection.end_writing();
+                }
                 return Ok(true);
             }
             self.connection.put(output);
@@ -180,16 +189,13 @@ pub(crate) fn receive(client: &HttpClient, object: Object<'_>, link: &Rc<Link>, 
     let mut end = None;
     loop {
         // What the socket cannot take now goes out with the next thing that does.
-        let flushed = link.flush();
+        let _ = link.flush();
         match received.take() {
             Some(Received::Frame(frame)) => return Ok(frame),
             Some(Received::Broken(violation)) => return broken(client, object, link, violation),
             Some(Received::Nothing) | None => {}
         }
-        if link.look(|websocket| websocket.end.is_closed()).unwrap_or(true) && end.is_none() {
-            if flushed == Ok(true) {
-                link.connection.end_writing();
-            }
+        if link.is_closed() && end.is_none() {
             let latest = Instant::now() + END_TIMEOUT;
             end = Some(latest);
             limit = Some(limit.map_or(latest, |limit| limit.min(latest)));

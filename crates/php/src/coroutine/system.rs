@@ -4,14 +4,22 @@ use std::io::Read;
 use std::net::{IpAddr, ToSocketAddrs};
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
+use std::time::{Duration, Instant};
 
 use crate::coroutine::descriptor::{Interest, ready};
-use crate::coroutine::methods::{required, until};
-use crate::coroutine::registry::Woken;
+use crate::coroutine::methods::{required, until, wait};
+use crate::coroutine::registry::{Wait, Woken};
 use crate::guard::Stop;
 use crate::last_error;
 use crate::method::{Call, methods};
+
+/// So many threads look up names at once; whoever comes then waits.
+const LOOKUPS_MAX: usize = 32;
+const LOOKUP_PAUSE: Duration = Duration::from_millis(2);
+
+static LOOKUPS: AtomicUsize = AtomicUsize::new(0);
 
 /// The longest name that DNS has (RFC 1035 §2.3.4), in bytes.
 pub(crate) const NAME_BYTES_MAX: usize = 255;
@@ -31,19 +39,29 @@ pub(crate) fn resolve(host: &str, seconds: f64) -> Result<Resolved, Stop> {
     if let Ok(address) = host.parse::<IpAddr>() {
         return Ok(Resolved::Addresses(vec![address]));
     }
+    let until = until(seconds);
+    while LOOKUPS.load(Ordering::Relaxed) >= LOOKUPS_MAX {
+        let is_late = until.is_some_and(|until| until <= Instant::now());
+        if is_late || wait(Wait::Other, Some(Instant::now() + LOOKUP_PAUSE), |_| {})? != Woken::TimedOut {
+            return Ok(Resolved::TimedOut);
+        }
+    }
     let Ok((mut done, at_end)) = UnixStream::pair() else { return Ok(Resolved::Failed) };
     let (answer, answered) = channel();
     let name = host.to_owned();
+    LOOKUPS.fetch_add(1, Ordering::Relaxed);
     let began = std::thread::Builder::new().name("resolver".into()).spawn(move || {
         let found = (name.as_str(), 0).to_socket_addrs().map(|found| found.map(|address| address.ip()).collect());
         let _ = answer.send(found);
+        LOOKUPS.fetch_sub(1, Ordering::Relaxed);
         // Closed only now: whoever waits finds the answer.
         drop(at_end);
     });
     if began.is_err() {
+        LOOKUPS.fetch_sub(1, Ordering::Relaxed);
         return Ok(Resolved::Failed);
     }
-    match ready(done.as_raw_fd(), Interest::Read, until(seconds))? {
+    match ready(done.as_raw_fd(), Interest::Read, until)? {
         Woken::Happened => {
             let _ = done.read(&mut [0]);
             Ok(match answered.try_recv() {

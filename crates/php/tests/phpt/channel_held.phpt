@@ -1,5 +1,7 @@
 --TEST--
 What channels and schedulers hold is known to the cycle collector
+--DESCRIPTION--
+Also in workers.
 --FILE--
 <?php
 use Swoole\Coroutine\Channel;

@@ -1,5 +1,7 @@
 --TEST--
 Coroutine\Http\Client: answers as scripts see them
+--DESCRIPTION--
+Also in workers.
 --SKIPIF--
 <?php
 if (!function_exists('pcntl_fork')) {

@@ -1,5 +1,7 @@
 --TEST--
 Coroutine\Http\Client: requests as they go out
+--DESCRIPTION--
+Also in workers.
 --SKIPIF--
 <?php
 if (!function_exists('pcntl_fork')) {

@@ -1,5 +1,7 @@
 --TEST--
 Coroutine\Http\Client: WebSockets, frame by frame
+--DESCRIPTION--
+Also in workers.
 --SKIPIF--
 <?php
 if (!function_exists('pcntl_fork')) {

@@ -1,5 +1,7 @@
 --TEST--
 Deep recursion in coroutines
+--DESCRIPTION--
+Also in workers.
 --INI--
 memory_limit=512M
 --FILE--

@@ -1,5 +1,7 @@
 --TEST--
 Memory stays as it is over many coroutines, timers and cycles
+--DESCRIPTION--
+Also in workers.
 --FILE--
 <?php
 class Node

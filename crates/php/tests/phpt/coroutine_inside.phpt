@@ -1,5 +1,7 @@
 --TEST--
 Coroutines wait inside of functions of PHP: sorting, regular expressions, autoloaders, generators
+--DESCRIPTION--
+Also in workers.
 --FILE--
 <?php
 echo "comparing\n";

@@ -1,5 +1,7 @@
 --TEST--
 Each coroutine has output buffers of its own
+--DESCRIPTION--
+Also in workers.
 --FILE--
 <?php
 function waits(int $number): string

@@ -1,5 +1,7 @@
 --TEST--
 What PHP keeps for the code that runs is kept for each coroutine
+--DESCRIPTION--
+Also in workers.
 --FILE--
 <?php
 echo "exceptions in flight\n";
