@@ -16,7 +16,7 @@ export WIREWOOL_EXT := $(abspath build/wirewool.so)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: run ext test autobahn autobahn-ci loom fuzz lint idle soak bench instructions clean help servers peers install-build install-test install-autobahn install-bench
+.PHONY: run ext test autobahn autobahn-ci loom fuzz lint idle soak valgrind bench instructions clean help servers peers install-build install-test install-autobahn install-bench
 
 run: ext ## Builds the extension and starts the chat example (PORT=9501).
 	exec php -d extension=build/wirewool.so examples/chat/server.php $(PORT)
@@ -58,6 +58,10 @@ idle: install-build install-test servers ## Prints what 10,000 idle connections 
 soak: install-build install-test servers ## Kills and replaces workers under traffic, and pushes to one who does not read (SECONDS=10 each).
 	.venv/bin/python tests/soak.py $(SECONDS)
 	SLOW_READERS=999 SLOW_SECONDS=$(SECONDS) $(PYTEST) -s -k test_a_client_that_does_not_read
+
+valgrind: install-build ## Runs PHP's tests of the extension under valgrind (five minutes).
+	cargo build --release -p wirewool-php
+	scripts/valgrind.sh $(TARGET)
 
 instructions: install-build install-bench ext ## Counts instructions on the hot paths, against bench/instructions.csv (UPDATE=1 writes it), and of a PHP callback.
 	cargo build --release -p wirewool-instructions

@@ -2,6 +2,12 @@
 A fatal error inside our calls ends the request in order
 --INI--
 memory_limit=16M
+--SKIPIF--
+<?php
+if (getenv('USE_ZEND_ALLOC') === '0') {
+    die("skip needs the limit of PHP's own allocator");
+}
+?>
 --FILE--
 <?php
 class Chat extends Swoole\WebSocket\Server

@@ -20,5 +20,5 @@ Swoole\WebSocket\Frame::pack(new Fatal());
 echo "not reached\n";
 ?>
 --EXPECTF--
-%AFatal error: Cannot declare class Fatal, because the name is already in use in %a
+%AFatal error: Cannot %a
 shutdown function

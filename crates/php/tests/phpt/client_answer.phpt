@@ -48,7 +48,7 @@ function answers(): array
 
 function serve($listener): never
 {
-    pcntl_alarm(20);
+    pcntl_alarm(getenv('USE_ZEND_ALLOC') === '0' ? 250 : 20);
     while ($socket = @stream_socket_accept($listener, 10)) {
         while (($head = stream_get_line($socket, 1 << 16, "\r\n\r\n")) !== false && $head !== '') {
             [, $path] = explode(' ', $head);

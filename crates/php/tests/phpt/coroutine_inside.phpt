@@ -75,14 +75,14 @@ function numbers(string $name)
 }
 Co\run(function () {
     foreach (['a', 'b'] as $name) {
-        go(function () use ($name) {
+        $cids[] = go(function () use ($name) {
             foreach ($generator = numbers($name) as $value) {
                 echo $value, "\n";
             }
             var_dump($generator->getReturn());
         });
     }
-    Co::sleep(0.01);
+    Co::join($cids);
     $generator = numbers('shared');
     go(function () use ($generator) { echo $generator->current(), "\n"; });
     try {
@@ -113,15 +113,15 @@ yes
 generators
 a0
 b0
-Cannot resume an already running generator
 a1
 b1
-shared0
 a2
 b2
 from
 bool(true)
 from
 bool(true)
+Cannot resume an already running generator
+shared0
 sent word
 shared1

@@ -22,13 +22,13 @@ echo "outside ";
 Co\run(function () {
     var_dump(ob_get_level());
     foreach ([1, 2, 3] as $number) {
-        go(function () use ($number) {
+        $cids[] = go(function () use ($number) {
             waits($number);
             echo "\n";
         });
     }
     echo "main ", ob_get_level(), "\n";
-    Co::sleep(0.01);
+    Co::join($cids);
     echo "left open:\n";
     go(function () {
         ob_start(fn ($text) => strtoupper($text));
@@ -94,14 +94,14 @@ Co\run(function () {
 --EXPECT--
 int(0)
 main 0
+[1:a1b1]
+[2:a2b2]
+[3:a3b3]
 left open:
 never waited
 not buffered 0
-[1:a1b1]
 WRITTEN AT ITS END
 AND THIS
-[2:a2b2]
-[3:a3b3]
 in a handler: <text>
 string(6) "pushed"
 handler waits: <text>

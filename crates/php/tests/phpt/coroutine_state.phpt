@@ -48,11 +48,11 @@ Co\run(function () {
     $shared = new stdClass();
     $texts = [];
     foreach ([1, 2, 3] as $number) {
-        go(function () use ($number, &$texts, $shared) {
+        $cids[] = go(function () use ($number, &$texts, $shared) {
             $texts[$number] = serialize([$shared, new Slow($shared), new Slow([$number, $shared]), $shared]);
         });
     }
-    Co::sleep(0.01);
+    Co::join($cids);
     var_dump($texts[1] === str_replace('i:0;i:2;', 'i:0;i:1;', $texts[2]), $texts[3]);
     foreach ([1, 2, 3] as $number) {
         go(function () use ($number, $texts) {
@@ -111,85 +111,17 @@ first 1
 inner 2
 first 2
 serialize within serialize
-
-Warning: Undefined array key 1 in %s on line %d
-
-Warning: Undefined array key 2 in %s on line %d
-
-Deprecated: str_replace(): Passing null to parameter #3 ($subject) of type array|string is deprecated in %s on line %d
-
-Warning: Undefined array key 3 in %s on line %d
-bool(false)
-NULL
-
-Warning: Undefined array key 1 in %s on line %d
-
-Deprecated: unserialize(): Passing null to parameter #1 ($data) of type string is deprecated in %s on line %d
-
-Warning: Trying to access array offset on value of type bool in %s on line %d
-
-Warning: Trying to access array offset on value of type bool in %s on line %d
-
-Warning: Trying to access array offset on value of type bool in %s on line %d
-
-Warning: Attempt to read property "value" on null in %s on line %d
-
-Warning: Trying to access array offset on value of type bool in %s on line %d
-
-Warning: Trying to access array offset on value of type bool in %s on line %d
-
-Warning: Attempt to read property "value" on null in %s on line %d
-
-Warning: Trying to access array offset on value of type bool in %s on line %d
+bool(true)
+string(143) "a:4:{i:0;O:8:"stdClass":0:{}i:1;O:4:"Slow":2:{i:0;r:2;i:1;r:2;}i:2;O:4:"Slow":2:{i:0;a:2:{i:0;i:3;i:1;r:2;}i:1;a:2:{i:0;i:3;i:1;r:2;}}i:3;r:2;}"
 bool(true)
 bool(true)
-bool(false)
-
-Warning: Undefined array key 2 in %s on line %d
-
-Deprecated: unserialize(): Passing null to parameter #1 ($data) of type string is deprecated in %s on line %d
-
-Warning: Trying to access array offset on value of type bool in %s on line %d
-
-Warning: Trying to access array offset on value of type bool in %s on line %d
-
-Warning: Trying to access array offset on value of type bool in %s on line %d
-
-Warning: Attempt to read property "value" on null in %s on line %d
-
-Warning: Trying to access array offset on value of type bool in %s on line %d
-
-Warning: Trying to access array offset on value of type bool in %s on line %d
-
-Warning: Attempt to read property "value" on null in %s on line %d
-
-Warning: Trying to access array offset on value of type bool in %s on line %d
 bool(true)
 bool(true)
-bool(false)
-
-Warning: Undefined array key 3 in %s on line %d
-
-Deprecated: unserialize(): Passing null to parameter #1 ($data) of type string is deprecated in %s on line %d
-
-Warning: Trying to access array offset on value of type bool in %s on line %d
-
-Warning: Trying to access array offset on value of type bool in %s on line %d
-
-Warning: Trying to access array offset on value of type bool in %s on line %d
-
-Warning: Attempt to read property "value" on null in %s on line %d
-
-Warning: Trying to access array offset on value of type bool in %s on line %d
-
-Warning: Trying to access array offset on value of type bool in %s on line %d
-
-Warning: Attempt to read property "value" on null in %s on line %d
-
-Warning: Trying to access array offset on value of type bool in %s on line %d
 bool(true)
 bool(true)
-bool(false)
+bool(true)
+bool(true)
+bool(true)
 error handling of constructors
 a warning while a constructor waits: 
 Warning: Undefined variable $other in %s on line %d
