@@ -409,6 +409,47 @@ def test_a_worker_that_clears_its_timers_ends_at_once(waiting, mode):
     assert "forced termination" not in waiting.server.output
 
 
+@MODES
+@pytest.mark.parametrize("how", ["reload", "shutdown"])
+def test_what_was_begun_is_answered_before_a_worker_ends(waiting, tmp_path, mode, how):
+    waiting, flag = waiting(mode, set={"max_wait_time": 10}), tmp_path / "flag"
+    with waiting.client() as one, Wire(waiting.port) as request:
+        request.request(f"/until/{urllib.parse.quote(str(flag), safe='')}")
+        waiting.wait_event("other begins")
+        one.send(wish("until", str(flag)))
+        waiting.wait_event("message begins")
+        old = waiting.wait_event("workerStart")["pid"]
+        waiting.server.process.send_signal(signal.SIGUSR1 if how == "reload" else signal.SIGTERM)
+        waiting.wait_event("workerExit", pid=old)
+        if mode == "base":
+            # Nothing more is begun there.
+            one.send(wish("echo", "too late"))
+        flag.touch()
+        assert answer(one, "until") == str(flag)
+        assert request.response().json() == str(flag)
+        if (mode, how) == ("process", "reload"):
+            assert ask(one, "pid") != old
+        else:
+            one.expect_close(1001)
+            assert request.until_closed() == b""
+    waiting.wait_event("workerStop", pid=old)
+    assert "forced termination" not in waiting.server.output
+
+
+@MODES
+def test_what_waits_too_long_is_closed(waiting, mode):
+    waiting = waiting(mode, set={"max_wait_time": 1})
+    with waiting.client() as one:
+        one.send(wish("hold", "it"))
+        waiting.wait_event("message begins")
+        waiting.server.terminate()
+        one.expect_close(1001)
+    assert waiting.server.wait_exit() == 0
+    assert waiting.server.output.count("worker exit timeout, forced termination") == 1
+    if mode == "base":
+        assert len(waiting.events("close ends")) == 1
+
+
 def test_a_reload_while_many_handlers_wait_loses_nothing(waiting, tmp_path):
     waiting, flag = waiting("process", set={"max_wait_time": 10}), tmp_path / "flag"
     wires = [waiting.client() for _ in range(40)]

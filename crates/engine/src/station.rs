@@ -23,6 +23,9 @@ use wirewool_proto::websocket::close::CloseCode;
 const DRAIN_TIME_MAX: Duration = Duration::from_secs(1);
 const DRAIN_PAUSE: Duration = Duration::from_millis(1);
 
+/// Of the time that a worker has to end, the last quarter is for its connections to close.
+const CLOSING_SHARE: u32 = 4;
+
 /// What one step of a pass did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
@@ -95,6 +98,8 @@ pub struct Station {
     ends_at: Option<Instant>,
     /// Others know that it leaves.
     has_left: bool,
+    /// Its connections were told so.
+    has_closed: bool,
     refusals: Quota,
 }
 
@@ -129,6 +134,7 @@ impl Station {
             told_to_end: false,
             ends_at: None,
             has_left: false,
+            has_closed: false,
             refusals: Quota::default(),
         }
     }
@@ -338,17 +344,30 @@ impl Station {
 
     /// Begins to end: no more connections and no more events, a successor may come. Connections of its own are closed.
     pub fn end(&mut self, handler: &mut dyn Handler) -> Verdict {
+        self.leave();
+        self.close_all(handler)
+    }
+
+    /// As [`Station::end`], but connections of its own stay, so that what was begun can still be answered. The handler
+    /// must take no events of theirs any more.
+    pub fn leave(&mut self) {
         if self.ends_at.is_some() {
-            return Verdict::Handled;
+            return;
         }
         self.ends_at = Some(Instant::now() + self.max_wait);
         if let Site::Own(reactor, _) = &mut self.site {
             reactor.stop_accepting();
         }
         self.leave_once_all_is_said();
+    }
+
+    /// Closes all connections of its own.
+    pub fn close_all(&mut self, handler: &mut dyn Handler) -> Verdict {
         match &mut self.site {
-            Site::Own(reactor, _) => reactor.close_all(CloseCode::GOING_AWAY, handler),
-            Site::Elsewhere(_) => Verdict::Handled,
+            Site::Own(reactor, _) if !std::mem::replace(&mut self.has_closed, true) => {
+                reactor.close_all(CloseCode::GOING_AWAY, handler)
+            }
+            _ => Verdict::Handled,
         }
     }
 
@@ -384,6 +403,11 @@ impl Station {
     /// Is its time over, though it has not come to its end?
     pub fn is_late(&self) -> bool {
         self.ends_at.is_some_and(|at| at <= Instant::now())
+    }
+
+    /// Is so little of its time left that connections of its own should be closed, whatever they wait for?
+    pub fn is_nearly_late(&self) -> bool {
+        self.ends_at.is_some_and(|at| at.saturating_duration_since(Instant::now()) <= self.max_wait / CLOSING_SHARE)
     }
 
     /// Counts something that this worker did.

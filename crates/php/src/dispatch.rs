@@ -1,6 +1,6 @@
 //! Turns what happened to a connection into a call of the script's callback.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
@@ -96,7 +96,10 @@ impl Dispatch {
     /// It did not return: the worker is to end.
     pub(crate) fn call<const N: usize>(&self, event: Event, arguments: [Owned; N]) -> Result<(), Stop> {
         match self.callback(event) {
-            Some(callback) => call(callback, arguments),
+            Some(callback) if event.is_of_connection() => {
+                scheduler::run_callback(move || counted(|| call_plainly(callback, arguments)))
+            }
+            Some(callback) => scheduler::run_callback(move || call_plainly(callback, arguments)),
             None => Ok(()),
         }
     }
@@ -363,6 +366,7 @@ pub(crate) fn within_method(result: Result<(), Stop>) -> Result<(), Stop> {
 
 thread_local! {
     static CURRENT: RefCell<Option<Rc<Dispatch>>> = const { RefCell::new(None) };
+    static RUNNING: Cell<usize> = const { Cell::new(0) };
 }
 
 /// The dispatch of this worker, for methods that run a callback before they return.
@@ -370,13 +374,20 @@ pub(crate) fn current() -> Option<Rc<Dispatch>> {
     CURRENT.with_borrow(Clone::clone)
 }
 
-/// Calls a script's callback in a coroutine of its own, if this process has those. What it waits for, the loop does not.
-fn call<const N: usize>(callback: Rc<Callback>, arguments: [Owned; N]) -> Result<(), Stop> {
-    scheduler::run_callback(move || call_plainly(callback, arguments))
+/// How many callbacks for connections have begun and not ended.
+pub(crate) fn running() -> usize {
+    RUNNING.get()
 }
 
-/// Calls it on this stack. An exception is reported, and everything but a return ends the worker; so does what a
-/// destructor throws when the last references to the arguments go.
+fn counted<R>(run: impl FnOnce() -> R) -> R {
+    RUNNING.set(RUNNING.get() + 1);
+    let result = run();
+    RUNNING.set(RUNNING.get() - 1);
+    result
+}
+
+/// Calls a script's callback on this stack. An exception is reported, and everything but a return ends the worker; so does
+/// what a destructor throws when the last references to the arguments go.
 fn call_plainly(callback: Rc<Callback>, mut arguments: impl AsMut<[Owned]>) -> Result<(), Stop> {
     let called = event_loop::call_plainly(&callback, arguments.as_mut());
     drop(arguments);

@@ -82,4 +82,9 @@ impl Event {
     pub(crate) fn property(self) -> Option<u32> {
         (self as u32 <= Event::PipeMessage as u32).then_some(self as u32)
     }
+
+    /// Does it tell of a connection?
+    pub(crate) fn is_of_connection(self) -> bool {
+        self as u32 >= Event::Connect as u32
+    }
 }

@@ -10,7 +10,7 @@ use std::time::Instant;
 use wirewool_engine::quota::Quota;
 use wirewool_hub::command::Outlet;
 use wirewool_hub::event::{Closed, Ending, Event, Handler, Verdict};
-use wirewool_hub::fd::Fd;
+use wirewool_hub::fd::{Fd, Place};
 use wirewool_proto::http::request::Request;
 use wirewool_proto::websocket::close::Close;
 use wirewool_proto::websocket::frame::Opcode;
@@ -60,13 +60,19 @@ impl Item {
 pub(crate) struct Queue {
     items: VecDeque<(Fd, Item)>,
     tells_connected: bool,
+    is_leaving: bool,
     violations: Quota,
 }
 
 impl Queue {
     /// An empty queue; `tells_connected` when somebody wants to hear of new connections.
     pub(crate) fn new(tells_connected: bool) -> Queue {
-        Queue { items: VecDeque::new(), tells_connected, violations: Quota::default() }
+        Queue { items: VecDeque::new(), tells_connected, is_leaving: false, violations: Quota::default() }
+    }
+
+    /// From now on nothing more is read: what was begun is to come to its end.
+    pub(crate) fn leave(&mut self) {
+        self.is_leaving = true;
     }
 
     pub(crate) fn take(&mut self) -> Option<(Fd, Item)> {
@@ -130,5 +136,9 @@ impl Handler for Queue {
             }
             Event::Closed(closed) => self.add(fd, Item::Closed(closed)),
         }
+    }
+
+    fn takes(&mut self, _: Fd, _: Place) -> bool {
+        !self.is_leaving
     }
 }

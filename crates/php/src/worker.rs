@@ -221,7 +221,12 @@ impl Worker {
 
     fn end_if_told(&mut self) -> Verdict {
         if self.is_to_end() {
-            return self.station.end(&mut self.queue);
+            self.queue.leave();
+            self.station.leave();
+        }
+        // Callbacks that wait may still answer.
+        if self.station.is_ending() && (dispatch::running() == 0 || self.station.is_nearly_late()) {
+            return self.station.close_all(&mut self.queue);
         }
         Verdict::Handled
     }
