@@ -72,9 +72,12 @@ static IN_HANDLER: AtomicU32 = AtomicU32::new(0);
 /// of its own behind the same descriptor number: nothing sent to one process is ever seen by the other. In any other
 /// child the watched signals fall back to their default action as they come.
 ///
-/// On drop, what was in force before is restored.
+/// On drop, what was in force before is restored; not in a child of [`fork`](crate::process::fork), which is on its way
+/// out then: a SIGTERM that comes once more must not turn its orderly end into a death.
 pub struct Signals {
     bell: Doorbell,
+    /// The process that installed them.
+    home: i32,
     before: Vec<(Signal, libc::sigaction)>,
 }
 
@@ -94,7 +97,7 @@ impl Signals {
         }
         OWNER.store(own_pid(), SeqCst);
         RECEIVED.store(0, SeqCst);
-        let mut installed = Signals { bell, before: Vec::new() };
+        let mut installed = Signals { bell, home: own_pid(), before: Vec::new() };
         installed.watch(signals)?;
         Ok(installed)
     }
@@ -171,7 +174,9 @@ impl AsFd for Signals {
 
 impl Drop for Signals {
     fn drop(&mut self) {
-        self.release(&Signal::CATCHABLE);
+        if self.home == own_pid() {
+            self.release(&Signal::CATCHABLE);
+        }
         BELL.store(NONE, SeqCst);
         // A thread inside the handler may have read the number before: it must not ring what is closed, or opened
         // anew as something else. In a fork that is not ours such a thread does not exist, though it was counted.
