@@ -196,7 +196,7 @@ def test_text_that_is_not_utf8(control, call, bad, offset):
             assert wire.message() == bad
 
 
-# ---- disconnect (D1, D2) ----
+# ---- disconnect ----
 
 
 @pytest.mark.parametrize(
@@ -276,7 +276,7 @@ def test_disconnect_plain_http_fd(control):
         assert http.get("/").json()["fd"] == http.fd
 
 
-# ---- fragmented sending (D24) ----
+# ---- fragmented sending ----
 
 
 def received(wire):

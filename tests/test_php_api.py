@@ -141,7 +141,7 @@ def test_fds_count_from_one_and_are_not_reused(control):
     assert fds == [1, 2, 3, 4, 5]
 
 
-# ---- order (4.1) ----
+# ---- order ----
 
 
 def test_order_of_a_plain_request_and_a_websocket(control_server):
@@ -192,7 +192,7 @@ def test_the_server_closing_ends_in_close(control):
     assert names(control.events(fd=wire.fd)) == ["connect", "open", "close"]
 
 
-# ---- the last event (D9) ----
+# ---- the last event ----
 
 
 @pytest.mark.parametrize("end", ["close frame", "FIN"])

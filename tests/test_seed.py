@@ -195,7 +195,7 @@ def test_ping_from_the_server(seed):
         assert socket.close_code == 1000
 
 
-# ---- onDisconnect: "fires only when a connection that is not a WebSocket closes" (S17, S18) ----
+# ---- onDisconnect: "fires only when a connection that is not a WebSocket closes" ----
 
 
 def callbacks(server):
