@@ -313,6 +313,23 @@ def test_nothing_after_end(http):
     assert json.loads(results) == [True, True, False, False, False, 7106]
 
 
+def test_what_a_response_refuses(http):
+    results, warnings = answer_to(http, "/refused").json()
+    assert results == [False] * 6 + [550]
+    assert len(warnings) == 6
+    words = ["header key is too long", "name", "value", "status code[99]", "status code[1000]", "must not be empty"]
+    for word, warning in zip(words, warnings, strict=True):
+        assert word in warning, warnings
+
+
+def test_close_behind_an_answer(http):
+    with Wire(http.port) as wire:
+        answer = wire.get("/end-and-close")
+        assert (answer["Connection"], answer.body) == ("keep-alive", b"whole")
+        assert wire.until_closed() == b""
+    http.wait_output(r"^end-and-close \[true,false\]$")
+
+
 def test_a_forgotten_end_is_a_500(http):
     with Wire(http.port) as wire:
         assert wire.get("/forgotten").status == 500

@@ -61,6 +61,22 @@ $routes = [
             $response->isWritable(), $response->header('X-Late', '1'), $server->getLastError()];
         echo 'end-twice ', json_encode($results), "\n";
     },
+    '/refused' => function (Response $response) use ($server) {
+        $warnings = [];
+        set_error_handler(function (int $level, string $text) use (&$warnings) {
+            return (bool) ($warnings[] = $text);
+        });
+        $results = [$response->header(str_repeat('n', 128), 'v'), $response->cookie('a=b', 'v'),
+            $response->rawCookie('a', "b\nc"), $response->status(99), $response->status(1000), $response->write(''),
+            $server->getLastError()];
+        restore_error_handler();
+        $response->own = 1;
+        $response->end(json_encode([$results, $warnings]));
+    },
+    '/end-and-close' => function (Response $response) {
+        $response->end('whole');
+        echo 'end-and-close ', json_encode([$response->close(), $response->close()]), "\n";
+    },
     '/forgotten' => fn (Response $response) => null,
     '/big' => fn (Response $response) => $response->end(str_repeat('0123456789abcdef', 1 << 16)),
     '/close' => fn (Response $response) => $response->close(),
