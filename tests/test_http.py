@@ -12,11 +12,11 @@ HEAD_BYTES_MAX = 64 << 10
 BODY_BYTES_MAX = 1 << 20  # package_max_length in php/http.php
 
 
-@pytest.fixture(scope="module")
-def http(tmp_path_factory):
-    """One running php/http.php for all tests here."""
+@pytest.fixture(scope="module", params=["base", "process"])
+def http(request, tmp_path_factory):
+    """One running php/http.php of each mode for all tests here."""
     with servers(tmp_path_factory.mktemp("http")) as start:
-        yield start_php(start, TESTS / "php/http.php", "PORT")
+        yield start_php(start, TESTS / "php/http.php", "PORT", request.param)
 
 
 # ---- requests that must not be understood two ways: the handler never sees them nor what hides behind them ----

@@ -1,11 +1,13 @@
 <?php
 // A WebSocket server with onRequest: / answers with everything the request held, other paths try the response's methods.
+//
+//     http.php PORT [base | process]
 
 use Swoole\Http\Request;
 use Swoole\Http\Response;
 use Swoole\WebSocket\Server;
 
-$server = new Server('127.0.0.1', (int) $argv[1], SWOOLE_BASE);
+$server = new Server('127.0.0.1', (int) $argv[1], ($argv[2] ?? 'base') === 'base' ? SWOOLE_BASE : SWOOLE_PROCESS);
 $server->set(['worker_num' => 1, 'package_max_length' => 1 << 20]);
 $server->on('open', fn (Server $server, Request $request) => $server->push($request->fd, "fd {$request->fd}"));
 $server->on('message', fn (Server $server, $frame) => $server->push($frame->fd, $frame->data, $frame->opcode));
