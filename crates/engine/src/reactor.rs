@@ -173,6 +173,12 @@ impl Reactor {
                 if self.acceptor.take_hand_over() && self.accept(handler) == Verdict::Stop {
                     return Served::Stop;
                 }
+                if self.sockets.take_want_look() {
+                    self.hub.end_silent(&mut self.sockets);
+                    if self.hub.settle(&mut self.sockets, handler) == Verdict::Stop {
+                        return Served::Stop;
+                    }
+                }
                 return Served::Rang;
             }
             packed => self.serve_connection(Place::unpack(packed), flags, handler),

@@ -4,6 +4,7 @@ use crate::builder::Builder;
 use crate::config::{Config, ConfigError, Mode};
 use crate::dispatch::{self, Handlers};
 use crate::frame::Message;
+use crate::heartbeat;
 use crate::link::{Errand, Inbox, Room};
 use crate::listener::{BindError, Listener};
 use crate::remote::{self, Limits};
@@ -11,6 +12,7 @@ use crate::station::Way;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 use wirewool_hub::command::{Command, Push, Refused};
 use wirewool_hub::event::Status;
 use wirewool_hub::fd::Fd;
@@ -79,6 +81,8 @@ pub(crate) struct Shared {
     pub(crate) ended: AtomicBool,
     pub(crate) mode: Mode,
     pub(crate) limits: Limits,
+    /// After how long a silence connections are closed.
+    pub(crate) heartbeat: Option<Duration>,
 }
 
 /// What a server has done since its start.
@@ -207,6 +211,16 @@ impl Server {
     /// Exempts a connection from being closed for its silence, or no longer. False if there is no such connection.
     pub fn protect(&self, fd: Fd, protected: bool) -> bool {
         !self.has_ended() && self.shared.table.protect(fd.get(), protected)
+    }
+
+    /// The connections that are silent for too long by now, unless they are protected; none if the server was given no
+    /// [`heartbeat_idle_time`](Builder::heartbeat_idle_time). They are closed anyhow, before long; with `close` they are
+    /// at once.
+    pub fn heartbeat(&self, close: bool) -> Option<Vec<Fd>> {
+        let Shared { table, exchange, heartbeat, .. } = &*self.shared;
+        let fds =
+            heartbeat.filter(|_| !self.has_ended()).map(|time| heartbeat::silent(table, exchange, time, close))?;
+        Some(fds.into_iter().filter_map(Fd::new).collect())
     }
 
     /// What is known of a connection, in whichever worker it is.

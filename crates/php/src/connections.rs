@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use wirewool_engine::config::DispatchMode;
+use wirewool_engine::heartbeat;
 use wirewool_hub::command::{Command, Refused};
 use wirewool_hub::fd::Fd;
 use wirewool_hub::settings::Protocol;
@@ -295,6 +296,20 @@ methods! {
             let done = fd.is_ok_and(|fd| shared.table.protect(fd, protected));
             call.give_bool(done);
         }
+        Ok(())
+    }
+
+    fn zim_Swoole_Server_heartbeat(call) {
+        call.count(0, 1)?;
+        let close = call.bool(0)?.unwrap_or(true);
+        let Some(shared) = shared(call)? else { return Ok(()) };
+        let Some(time) = shared.config.heartbeat() else { return Ok(()) };
+        let fds = heartbeat::silent(&shared.table, &shared.exchange, time, close);
+        let mut list = Array::new(fds.len() as u32)?;
+        for fd in fds {
+            list.push(Owned::long(fd as i64))?;
+        }
+        call.give(list.into_value());
         Ok(())
     }
 

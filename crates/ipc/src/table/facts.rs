@@ -69,6 +69,11 @@ impl Record<'_> {
         }
     }
 
+    /// When something was received last, and when something was sent.
+    pub(super) fn times(self) -> (u64, u64) {
+        (self.0[RECEIVED].load(Relaxed), self.0[SENT].load(Relaxed))
+    }
+
     pub(super) fn owed_bytes(self) -> usize {
         usize::try_from(self.0[OWED].load(Relaxed)).unwrap_or(usize::MAX)
     }

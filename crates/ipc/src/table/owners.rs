@@ -14,10 +14,11 @@ const PID: usize = 1;
 const HANDED_OVER: usize = 2;
 const ACCEPTED: usize = 3;
 const CLOSED: usize = 4;
+const LOOK: usize = 5;
 const RECEIVED: usize = LINE_WORDS;
 const SENT: usize = LINE_WORDS + 1;
 
-const _: () = assert!(CLOSED < LINE_WORDS && SENT < WORDS);
+const _: () = assert!(LOOK < LINE_WORDS && SENT < WORDS);
 
 impl Table {
     /// Puts a process into an owner's place, from where [`least_loaded`](Table::least_loaded) sees it.
@@ -40,6 +41,7 @@ impl Table {
         self.free_all(owner);
         self.of(owner, COUNT).store(0, SeqCst);
         self.of(owner, HANDED_OVER).store(0, SeqCst);
+        self.of(owner, LOOK).store(0, SeqCst);
         // Whatever it was doing: all that it accepted is over.
         let accepted = self.of(owner, ACCEPTED).load(SeqCst);
         self.of(owner, CLOSED).store(accepted, SeqCst);
@@ -70,6 +72,25 @@ impl Table {
     /// If there is no such place.
     pub fn take_hand_over(&self, owner: usize) -> bool {
         self.of(owner, HANDED_OVER).swap(0, SeqCst) != 0
+    }
+
+    /// Leaves word for `owner` that somebody was silent for too long; its doorbell is to be rung behind it.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such place.
+    pub fn want_look(&self, owner: usize) {
+        self.of(owner, LOOK).store(1, SeqCst);
+    }
+
+    /// Takes the word of [`want_look`](Table::want_look): was there one? To miss none, clear the doorbell first.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such place.
+    pub fn take_want_look(&self, owner: usize) -> bool {
+        let word = self.of(owner, LOOK);
+        word.load(SeqCst) != 0 && word.swap(0, SeqCst) != 0
     }
 
     /// The process in an owner's place.

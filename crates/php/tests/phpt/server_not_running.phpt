@@ -5,7 +5,7 @@ What needs a started server warns before there is one
 $server = new Swoole\WebSocket\Server('127.0.0.1', 0);
 $calls = ['push' => [1, 'x'], 'send' => [1, 'x'], 'close' => [1], 'exist' => [1], 'exists' => [1],
     'isEstablished' => [1], 'disconnect' => [1], 'ping' => [1], 'getClientInfo' => [1], 'connection_info' => [1],
-    'shutdown' => []];
+    'protect' => [1], 'heartbeat' => [], 'stats' => [], 'shutdown' => []];
 set_error_handler(function ($level, $message) {
     echo $message, "\n";
 });
@@ -27,5 +27,8 @@ Swoole\WebSocket\Server::disconnect(): server is not running
 Swoole\WebSocket\Server::ping(): server is not running
 Swoole\Server::getClientInfo(): server is not running
 Swoole\Server::connection_info(): server is not running
+Swoole\Server::protect(): server is not running
+Swoole\Server::heartbeat(): server is not running
+Swoole\Server::stats(): server is not running
 Swoole\Server::shutdown(): server is not running
 int(509)
