@@ -200,6 +200,7 @@ impl Reactor {
                 Ok(()) => self.hub.announce(place, &mut self.sockets, handler),
                 Err(error) => {
                     tracing::error!("connection {fd} is dropped: {error}");
+                    self.sockets.count_aborted();
                     self.hub.broken(place, &mut self.sockets, handler)
                 }
             };

@@ -16,7 +16,7 @@ use std::time::Duration;
 use wirewool_hub::command::{Command, Push, Refused};
 use wirewool_hub::event::Status;
 use wirewool_hub::fd::Fd;
-use wirewool_ipc::exchange::{Exchange, Wish};
+use wirewool_ipc::exchange::{Count, Exchange, Wish};
 use wirewool_ipc::table::Table;
 use wirewool_ipc::table::facts::Facts;
 use wirewool_ipc::table::word::Connection;
@@ -94,6 +94,10 @@ pub struct Stats {
     pub accepted: u64,
     /// How many are over.
     pub closed: u64,
+    /// How many were accepted and dropped at once, since there was no room for them.
+    pub aborted: u64,
+    /// How many messages and requests went to a handler; as it was at the end of each worker's last pass.
+    pub requests: u64,
     /// What was received, in bytes; as it was at the end of each loop's last pass.
     pub received_bytes: u64,
     /// What was sent, in bytes; as above.
@@ -203,6 +207,8 @@ impl Server {
             connections: self.connection_count(),
             accepted: table.accepted(),
             closed: table.closed(),
+            aborted: table.aborted(),
+            requests: self.shared.exchange.total(Count::Requests),
             received_bytes: table.received_bytes(),
             sent_bytes: table.sent_bytes(),
         }

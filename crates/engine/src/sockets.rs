@@ -72,6 +72,11 @@ impl Sockets {
         self.table.count_sent(self.owner, std::mem::take(&mut self.sent_bytes));
     }
 
+    /// A connection was accepted and dropped at once.
+    pub(crate) fn count_aborted(&self) {
+        self.table.count_aborted(self.owner);
+    }
+
     /// Did another process find somebody here who was silent for too long? The doorbell is to be cleared before.
     pub(crate) fn take_want_look(&self) -> bool {
         self.table.take_want_look(self.owner)
@@ -100,7 +105,17 @@ impl Sockets {
                 Received::Bytes(n)
             }
             Err(Errno::AGAIN | Errno::INTR) => Received::Blocked,
-            Err(_) => Received::Broken,
+            Err(error) => {
+                self.broke(place, error);
+                Received::Broken
+            }
+        }
+    }
+
+    #[cold]
+    fn broke(&self, place: Place, error: Errno) {
+        if let Some(row) = self.rows.get(place.index()).and_then(|socket| socket.row) {
+            self.table.broke(row, u8::try_from(error.raw_os_error()).unwrap_or(0));
         }
     }
 
@@ -122,7 +137,10 @@ impl Sockets {
             }
             Err(Errno::AGAIN) => Some(Sent::Bytes(0)),
             Err(Errno::INTR) => None,
-            Err(_) => Some(Sent::Broken),
+            Err(error) => {
+                self.broke(place, error);
+                Some(Sent::Broken)
+            }
         }
     }
 }

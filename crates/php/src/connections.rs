@@ -206,7 +206,7 @@ pub(crate) fn client_info(shared: &Shared, number: i64) -> Result<Owned, Stop> {
     array.set("last_recv_time", Owned::double(seconds(facts.received_at_ms)))?;
     array.set("last_send_time", Owned::double(seconds(facts.sent_at_ms)))?;
     array.set("last_dispatch_time", Owned::double(seconds(facts.received_at_ms)))?;
-    array.set("close_errno", Owned::long(0))?;
+    array.set("close_errno", Owned::long(facts.close_errno.into()))?;
     array.set("recv_queued_bytes", Owned::long(0))?;
     array.set("send_queued_bytes", Owned::long(facts.owed_bytes as i64))?;
     Ok(array.into_value())

@@ -39,6 +39,7 @@ use word::{Connection, FD_MAX, OWNER_BITS, STATUS_MAX, Word};
 //                                  word 3   connections there were, those that are over included
 //                                  word 4   connections that are over
 //                                  word 5   1 when somebody was silent for too long, until the owner looks
+//                                  word 6   connections that were accepted and dropped at once
 //                                  line 1   written by the owner alone, all the time
 //                                  word 0   bytes received
 //                                  word 1   bytes sent
@@ -50,8 +51,8 @@ use word::{Connection, FD_MAX, OWNER_BITS, STATUS_MAX, Word};
 //   row words    R words           63 ... 18 | 17 ... 6 | 5 ... 3 | 2       | 1         | 0
 //                                     fd     |  owner   | status  | closing | protected | published
 //
-//   facts        R lines           word 0   63 ... 32 | 31 ... 16 | 15 ... 0
-//                                           descriptor|   port    | family: 0, 4 or 6
+//   facts        R lines           word 0   63 ... 32 | 31 ... 16 | 15 ... 8     | 7 ... 0
+//                                           descriptor|   port    | why it broke | family: 0, 4 or 6
 //                                  word 1   the peer's address, its first 8 bytes, big-endian
 //                                  word 2   its other 8 bytes
 //                                  word 3   opened, in milliseconds since 1970
@@ -278,6 +279,11 @@ impl Table {
         self.record(row.index()).sent(now_ms);
     }
 
+    /// It is broken, by a system's error of this number; 0: none that is known.
+    pub fn broke(&self, row: Row, errno: u8) {
+        self.record(row.index()).broke(errno);
+    }
+
     /// So many bytes wait until its peer takes them.
     #[inline]
     pub fn owes(&self, row: Row, bytes: usize) {
@@ -335,6 +341,11 @@ impl Table {
             is_late && !connection.protected && !connection.closing
         };
         self.all().filter(waits)
+    }
+
+    /// The fd that was given last, over all owners; 0 before the first.
+    pub fn last_fd(&self) -> u64 {
+        self.next_fd().load(SeqCst).wrapping_sub(1) & FD_MAX
     }
 
     fn published(&self, rows: impl Iterator<Item = usize>) -> impl Iterator<Item = (u64, Connection)> {

@@ -15,10 +15,11 @@ const HANDED_OVER: usize = 2;
 const ACCEPTED: usize = 3;
 const CLOSED: usize = 4;
 const LOOK: usize = 5;
+const ABORTED: usize = 6;
 const RECEIVED: usize = LINE_WORDS;
 const SENT: usize = LINE_WORDS + 1;
 
-const _: () = assert!(LOOK < LINE_WORDS && SENT < WORDS);
+const _: () = assert!(ABORTED < LINE_WORDS && SENT < WORDS);
 
 impl Table {
     /// Puts a process into an owner's place, from where [`least_loaded`](Table::least_loaded) sees it.
@@ -133,6 +134,11 @@ impl Table {
         self.sum(CLOSED)
     }
 
+    /// How many were accepted and dropped at once.
+    pub fn aborted(&self) -> u64 {
+        self.sum(ABORTED)
+    }
+
     /// How many bytes all owners have received.
     pub fn received_bytes(&self) -> u64 {
         self.sum(RECEIVED)
@@ -141,6 +147,15 @@ impl Table {
     /// How many bytes all owners have sent.
     pub fn sent_bytes(&self) -> u64 {
         self.sum(SENT)
+    }
+
+    /// `owner`, which alone may say so, has accepted one and dropped it at once.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such place.
+    pub fn count_aborted(&self, owner: usize) {
+        add(self.of(owner, ABORTED), 1);
     }
 
     /// `owner`, which alone may say so, has received so many bytes more.

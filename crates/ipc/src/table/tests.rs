@@ -83,6 +83,7 @@ fn an_fd_lives_from_claim_to_release() {
         received_at_ms: 1000,
         sent_at_ms: 1000,
         owed_bytes: 0,
+        close_errno: 0,
         uid: 0,
     };
     assert_eq!(table.facts(1), Some(fresh));
@@ -90,6 +91,7 @@ fn an_fd_lives_from_claim_to_release() {
     table.sent(row, 1002);
     table.owes(row, 70_000);
     assert_eq!([table.bind(1, 0), table.bind(1, 9), table.bind(1, 10), table.bind(2, 9)], [false, true, false, false]);
+    assert_eq!(table.last_fd(), 1);
     let later = Facts { received_at_ms: 1001, sent_at_ms: 1002, owed_bytes: 70_000, uid: 9, ..fresh };
     assert_eq!((table.facts(1), table.owed_bytes(1)), (Some(later), Some(70_000)));
     table.set_status(1, 3);
@@ -112,6 +114,7 @@ fn an_fd_lives_from_claim_to_release() {
             received_at_ms: 2000,
             sent_at_ms: 2000,
             owed_bytes: 0,
+            close_errno: 0,
             uid: 0,
         };
         assert_eq!((fd, table.connection(fd), table.facts(fd)), (expected, Some(owned_by(0)), Some(fresh)));
