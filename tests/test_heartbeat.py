@@ -52,6 +52,11 @@ def has_ended(wire):
         wire.socket.settimeout(10)
 
 
+def clock_ticks(server):
+    """How long its processes have run."""
+    return sum(stirred(pid)[1] for pid in [server.pid, *descendants(server.pid)])
+
+
 def closes(server, fd=None):
     return [event for event in server.events() if event["event"] == "close" and fd in (None, event["fd"])]
 
@@ -195,7 +200,7 @@ def test_many(php, mode, record_property):
     protected = [open_websocket(server.port, "/protected") for _ in range(clients // 10)]
     silent = [Wire.over(client) for client in open_many(server.port, clients - clients // 5)]
     begun = time.monotonic()
-    ticks = sum(stirred(pid)[1] for pid in descendants(server.pid))
+    ticks = clock_ticks(server)
     try:
         left = silent
         while left:
@@ -204,7 +209,7 @@ def test_many(php, mode, record_property):
             left = [wire for wire in left if not has_ended(wire)]
             time.sleep(PAUSE_SECONDS)
         seconds = time.monotonic() - begun
-        ticks = sum(stirred(pid)[1] for pid in descendants(server.pid)) - ticks
+        ticks = clock_ticks(server) - ticks
         print(f"\n{mode}: {len(silent)} silent clients were closed after {seconds:.1f} s and {ticks} clock ticks")
         record_property("seconds", seconds)
         for wire in silent:
