@@ -99,13 +99,13 @@ fn stats(shared: &Shared) -> Result<Owned, Stop> {
         waiting + usize::from(busy)
     };
     let all = (0..workers).filter_map(|worker| shared.seat_of(worker)).map(concurrency).sum::<usize>();
-    let (coroutines, coroutines_peak, _) = registry::counts();
     let sum = |count| exchange.total(count);
     let own = |count| with(|worker| exchange.count(worker.seat, count).load(Ordering::Relaxed));
     let (least, most) = table
         .all()
         .fold((0, 0), |(least, most): (u64, u64), (fd, _)| (if least == 0 { fd } else { least.min(fd) }, most.max(fd)));
-    let mut array = Array::new(24)?;
+    let (coroutines, coroutines_peak, _) = registry::counts();
+    let mut array = Array::new(28)?;
     for (key, value) in [
         ("start_time", shared.began.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()),
         ("connection_num", table.connections() as u64),
