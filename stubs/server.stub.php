@@ -137,6 +137,9 @@ namespace Swoole {
         public function protect(int $fd, bool $is_protected = true) {}
 
         /** @return array|false */
+        public function heartbeat(bool $ifCloseConnection = true) {}
+
+        /** @return array|false */
         public function stats() {}
 
         /** @return bool */

@@ -7,7 +7,8 @@ use wirewool_hub::event::{Event, Handler, Status, Verdict};
 use wirewool_hub::fd::{Fd, Place};
 use wirewool_hub::hub::Hub;
 use wirewool_hub::settings::Settings;
-use wirewool_hub::wire::{Interest, Sent, Wire};
+use wirewool_hub::time::Moment;
+use wirewool_hub::wire::{Interest, Sent, Signs, Wire};
 use wirewool_proto::websocket::deflate::Deflater;
 use wirewool_proto::websocket::extension::{Compression, negotiate};
 use wirewool_proto::websocket::frame::{Opcode, RSV1, encode};
@@ -172,6 +173,14 @@ impl Wire for Sink {
     fn released(&mut self, _: Place, _: Fd) {}
 
     fn owes(&mut self, _: Place, _: usize) {}
+
+    fn signs(&self, _: Place) -> Signs {
+        Signs { heard_at: Moment(0), sent_at: Moment(0), protected: false }
+    }
+
+    fn has_input(&self, _: Place) -> bool {
+        false
+    }
 
     fn time_of_day(&self) -> SystemTime {
         UNIX_EPOCH

@@ -1,6 +1,8 @@
 //! The arguments that every server program takes, and what they ask for.
 
 use clap::{Args, ValueEnum};
+use std::num::ParseFloatError;
+use std::time::Duration;
 use wirewool_engine::builder::Builder;
 use wirewool_engine::config::Mode;
 use wirewool_engine::server::Server;
@@ -41,6 +43,15 @@ pub struct ServerArguments {
     /// Take compressed messages, and compress those that came so (permessage-deflate).
     #[arg(long)]
     pub deflate: bool,
+    /// After so many seconds without a sign of life a connection is closed.
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub heartbeat_idle_time: Option<Duration>,
+    /// It may be closed so many seconds later.
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub heartbeat_check_interval: Option<Duration>,
+    /// After so many seconds without a sign of life a WebSocket is pinged.
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub ping_interval: Option<Duration>,
     /// The longest message, in bytes.
     #[arg(long, default_value_t = 2 << 20)]
     pub message_bytes_max: usize,
@@ -62,7 +73,22 @@ impl ServerArguments {
         let server = server.mode(mode).workers(self.workers).ring_bytes(self.ring_bytes);
         let server = server.message_bytes_max(self.message_bytes_max).push_bytes_max(self.message_bytes_max);
         let server = server.outbox_bytes_max(self.outbox_bytes_max);
+        let server = apply(server, self.heartbeat_idle_time, Builder::heartbeat_idle_time);
+        let server = apply(server, self.heartbeat_check_interval, Builder::heartbeat_check_interval);
+        let server = apply(server, self.ping_interval, Builder::ping_interval);
         let server = if let Some(reactors) = self.reactors { server.reactors(reactors) } else { server };
         if self.deflate { server.compression(Compression::default()) } else { server }
     }
+}
+
+fn apply(server: Builder, time: Option<Duration>, set: fn(Builder, Duration) -> Builder) -> Builder {
+    match time {
+        Some(time) => set(server, time),
+        None => server,
+    }
+}
+
+/// So many seconds; less than none is none, which no setting takes.
+fn seconds(text: &str) -> Result<Duration, ParseFloatError> {
+    text.parse().map(|seconds| Duration::try_from_secs_f64(seconds).unwrap_or_default())
 }

@@ -163,7 +163,10 @@ impl Acceptor {
                         self.no_room_logged = false;
                         Accepted::Connection(fd, row, socket)
                     }
-                    None => self.no_room(now, poller, "max_connection is reached"),
+                    None => {
+                        self.table.count_aborted(self.seat);
+                        self.no_room(now, poller, "max_connection is reached")
+                    }
                 }
             }
             Err(Errno::AGAIN) => {

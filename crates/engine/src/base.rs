@@ -82,10 +82,11 @@ fn serve(
     let settings = config.settings(Protocol::WebSocket, handlers.request.is_some(), false);
     let (table, exchange) = (shared.table.clone(), shared.exchange.clone());
     let reactor = Reactor::new(config, settings, listener, table, exchange, seat.seat)?;
+    let number = seat.seat;
     let among = join(server, seat);
     started(server.clone());
     let mut station = Station::own(reactor, Some(among), config.max_wait_time)?;
-    let mut dispatch = Dispatch::new(server.clone(), handlers.clone(), config);
+    let mut dispatch = Dispatch::new(server.clone(), handlers.clone(), config, number);
     worker::run(&mut station, &mut dispatch, server, shared.inboxes.first(), config)
 }
 

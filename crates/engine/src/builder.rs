@@ -196,6 +196,37 @@ impl Builder {
         self
     }
 
+    /// A connection of which nothing was received for so long is closed, a WebSocket with 1001; never by default. Not one
+    /// that is [protected](Server::protect), or that waits for the answer to its request. It may come later by half of
+    /// that time.
+    #[must_use]
+    pub fn heartbeat_idle_time(mut self, time: Duration) -> Builder {
+        self.config.heartbeat_idle_time = Some(time);
+        self
+    }
+
+    /// How much later than that it may come; at most half of that time. Without that time, it is twice this one.
+    #[must_use]
+    pub fn heartbeat_check_interval(mut self, time: Duration) -> Builder {
+        self.config.heartbeat_check_interval = Some(time);
+        self
+    }
+
+    /// As [`Builder::heartbeat_idle_time`], but what is sent counts as well; never by default.
+    #[must_use]
+    pub fn max_idle_time(mut self, time: Duration) -> Builder {
+        self.config.max_idle_time = Some(time);
+        self
+    }
+
+    /// A WebSocket of which nothing was received for so long is pinged, and closed with 1001 if that lasts as long again;
+    /// never by default. A protected one is only pinged.
+    #[must_use]
+    pub fn ping_interval(mut self, time: Duration) -> Builder {
+        self.config.ping_interval = Some(time);
+        self
+    }
+
     /// How long a server that ends waits for its connections and workers; 3 s by default.
     #[must_use]
     pub fn max_wait_time(mut self, time: Duration) -> Builder {
@@ -253,6 +284,7 @@ impl Builder {
             stopping: AtomicBool::new(false),
             ended: AtomicBool::new(false),
             mode: config.mode,
+            heartbeat: config.heartbeat(),
             limits: Limits { push_bytes_max: config.push_bytes_max, outbox_bytes_max: config.outbox_bytes_max },
         };
         let server = Server { shared: Arc::new(shared) };

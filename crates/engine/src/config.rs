@@ -2,6 +2,7 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::IpAddr;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 use wirewool_hub::fd::Fd;
 use wirewool_hub::settings::{Protocol, Settings};
@@ -78,6 +79,14 @@ pub struct Config {
     pub close_timeout: Duration,
     /// From an answer to the next request of a connection.
     pub keep_alive_timeout: Duration,
+    /// A connection of which nothing was received for so long is closed.
+    pub heartbeat_idle_time: Option<Duration>,
+    /// So much later at most. Without the time above, that is twice as long.
+    pub heartbeat_check_interval: Option<Duration>,
+    /// A connection of which nothing was received, and to which nothing was sent, for so long is closed.
+    pub max_idle_time: Option<Duration>,
+    /// A WebSocket of which nothing was received for so long is pinged, and closed if that lasts as long again.
+    pub ping_interval: Option<Duration>,
     /// How long a server that ends waits for its connections and workers.
     pub max_wait_time: Duration,
     /// The subprotocols that are spoken, in the order of preference.
@@ -126,6 +135,9 @@ impl DispatchMode {
     }
 }
 
+/// How long a connection may be silent.
+const INTERVALS: RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_secs(86_400);
+
 /// More reactors than that are asked for, not assumed.
 const REACTORS_DEFAULT_MAX: usize = 8;
 
@@ -152,6 +164,10 @@ impl Default for Config {
             handshake_timeout: Duration::from_secs(10),
             close_timeout: Duration::from_secs(2),
             keep_alive_timeout: Duration::from_secs(75),
+            heartbeat_idle_time: None,
+            heartbeat_check_interval: None,
+            max_idle_time: None,
+            ping_interval: None,
             max_wait_time: Duration::from_secs(3),
             subprotocols: Vec::new(),
             compression: None,
@@ -201,6 +217,16 @@ impl Config {
                 return Err(ConfigError { option, value: value.to_string(), wanted });
             }
         }
+        for (option, time) in [
+            ("heartbeat_idle_time", self.heartbeat_idle_time),
+            ("heartbeat_check_interval", self.heartbeat_check_interval),
+            ("max_idle_time", self.max_idle_time),
+            ("ping_interval", self.ping_interval),
+        ] {
+            if let Some(time) = time.filter(|time| !INTERVALS.contains(time)) {
+                return Err(ConfigError { option, value: format!("{time:?}"), wanted: "10 ms to a day" });
+            }
+        }
         if let Some(compression) = &self.compression {
             let bits = WINDOW_BITS_MIN..=WINDOW_BITS_MAX;
             let good = (1..=9).contains(&compression.level)
@@ -232,6 +258,11 @@ impl Config {
         Some(self.max_request.saturating_add(if most == 0 { 0 } else { 1 + chance % most }))
     }
 
+    /// After how long a silence a connection is closed; none if there is no heartbeat.
+    pub fn heartbeat(&self) -> Option<Duration> {
+        self.heartbeat_idle_time.or(self.heartbeat_check_interval.map(|interval| interval * 2))
+    }
+
     /// What a loop's hub is told.
     pub fn settings(&self, protocol: Protocol, requests: bool, own_handshake: bool) -> Settings {
         Settings {
@@ -252,6 +283,10 @@ impl Config {
             handshake_timeout_ms: milliseconds(self.handshake_timeout),
             keep_alive_timeout_ms: milliseconds(self.keep_alive_timeout),
             close_timeout_ms: milliseconds(self.close_timeout),
+            heartbeat_ms: self.heartbeat().map(milliseconds),
+            heartbeat_check_ms: self.heartbeat_check_interval.map_or(u64::MAX, milliseconds),
+            idle_ms: self.max_idle_time.map(milliseconds),
+            ping_ms: self.ping_interval.map(milliseconds),
             ..Settings::default()
         }
     }

@@ -11,11 +11,13 @@ use std::fmt;
 use std::panic::{self, AssertUnwindSafe};
 use std::ptr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::time::{Instant, SystemTime};
 use wirewool_hub::command::{After, Command, Outlet, Refused};
 use wirewool_hub::event::{Closed, Ending, Event, Handler, Status, Verdict};
 use wirewool_hub::fd::Fd;
+use wirewool_ipc::exchange::Count;
 use wirewool_proto::http::request;
 use wirewool_proto::http::response::{Exchange, Response};
 use wirewool_proto::websocket::close::CloseCode;
@@ -88,18 +90,24 @@ pub(crate) struct Dispatch {
     subprotocols: Vec<String>,
     compression: Option<Compression>,
     violations: Quota,
+    seat: usize,
     requests: u64,
 }
 
 impl Dispatch {
-    pub(crate) fn new(server: Server, handlers: Arc<Handlers>, config: &Config) -> Dispatch {
+    pub(crate) fn new(server: Server, handlers: Arc<Handlers>, config: &Config, seat: usize) -> Dispatch {
         let (subprotocols, compression) = (config.subprotocols.clone(), config.compression);
-        Dispatch { server, handlers, subprotocols, compression, violations: Quota::default(), requests: 0 }
+        Dispatch { server, handlers, subprotocols, compression, violations: Quota::default(), seat, requests: 0 }
     }
 
     /// How many messages and requests it has handled.
     pub(crate) fn requests(&self) -> u64 {
         self.requests
+    }
+
+    /// The end of a pass: others may know.
+    pub(crate) fn publish(&self) {
+        self.server.shared.exchange.count(self.seat, Count::Requests).store(self.requests, Relaxed);
     }
 
     /// Calls a handler. One that panics costs its connection, nothing else.

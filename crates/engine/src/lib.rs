@@ -16,7 +16,7 @@
 //! * `worker`: the loop that runs handlers, on a [`station`]: with a [`reactor`] of its own, or at a `desk`.
 //! * [`reactor`]: a pass, on `poller`, `sockets`, `acceptor`, [`listener`]; [`quota`]: log lines that peers cause.
 //! * `links`: rings; `relay`: events to workers; [`remote`]: commands to others; `intake`: commands from others.
-//! * `dispatch`: events become calls; `link`: commands from other threads.
+//! * `dispatch`: events become calls; `link`: commands from other threads; [`heartbeat`]: who is silent.
 #![forbid(unsafe_code)]
 mod acceptor;
 mod base;
@@ -25,6 +25,7 @@ pub mod config;
 mod desk;
 mod dispatch;
 pub mod frame;
+pub mod heartbeat;
 mod intake;
 mod link;
 mod links;
@@ -51,8 +52,7 @@ pub use crate::builder::Builder;
 pub use crate::config::Mode;
 pub use crate::frame::{Acceptance, Frame, Message, Request};
 pub use crate::server::{Server, StartError};
-pub use wirewool_hub::command::Refused;
-pub use wirewool_hub::fd::Fd;
+pub use wirewool_hub::{command::Refused, fd::Fd};
 pub use wirewool_proto::http::response::Response;
 pub use wirewool_proto::websocket::close::CloseCode;
 pub use wirewool_proto::websocket::extension::Compression;

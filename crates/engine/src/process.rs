@@ -63,9 +63,10 @@ fn serve(
     started: &dyn Fn(Server),
     seat: Seat,
 ) -> io::Result<()> {
+    let number = seat.seat;
     let among = join(server, seat);
     started(server.clone());
     let mut station = Station::elsewhere(among, config.max_wait_time)?;
-    let mut dispatch = Dispatch::new(server.clone(), handlers.clone(), config);
+    let mut dispatch = Dispatch::new(server.clone(), handlers.clone(), config, number);
     worker::run(&mut station, &mut dispatch, server, None, config)
 }

@@ -173,6 +173,12 @@ impl Reactor {
                 if self.acceptor.take_hand_over() && self.accept(handler) == Verdict::Stop {
                     return Served::Stop;
                 }
+                if self.sockets.take_want_look() {
+                    self.hub.end_silent(&mut self.sockets);
+                    if self.hub.settle(&mut self.sockets, handler) == Verdict::Stop {
+                        return Served::Stop;
+                    }
+                }
                 return Served::Rang;
             }
             packed => self.serve_connection(Place::unpack(packed), flags, handler),
@@ -194,6 +200,7 @@ impl Reactor {
                 Ok(()) => self.hub.announce(place, &mut self.sockets, handler),
                 Err(error) => {
                     tracing::error!("connection {fd} is dropped: {error}");
+                    self.sockets.count_aborted();
                     self.hub.broken(place, &mut self.sockets, handler)
                 }
             };

@@ -7,12 +7,11 @@ use crate::config::DispatchMode;
 use crate::links::writers::Writers;
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 use wirewool_hub::codec::encode_event;
 use wirewool_hub::command::{Command, Outlet};
 use wirewool_hub::event::{Event, Handler, Verdict};
 use wirewool_hub::fd::{Fd, Place};
-use wirewool_ipc::exchange::{Count, Exchange, Standing};
+use wirewool_ipc::exchange::{Exchange, Standing};
 use wirewool_ipc::ring::writer::Kept;
 use wirewool_ipc::table::Table;
 
@@ -230,8 +229,7 @@ impl Relay {
 
     /// How much a worker has to do.
     fn load(&self, worker: usize) -> u64 {
-        let busy =
-            self.lanes[worker].seat.map_or(0, |seat| self.exchange.count(seat, Count::Busy).load(Relaxed).min(1));
+        let busy = u64::from(self.lanes[worker].seat.is_some_and(|seat| self.exchange.busy(seat).0));
         self.lanes[worker].written.saturating_sub(self.begun(worker)) + busy
     }
 

@@ -4,6 +4,7 @@ use crate::builder::Builder;
 use crate::config::{Config, ConfigError, Mode};
 use crate::dispatch::{self, Handlers};
 use crate::frame::Message;
+use crate::heartbeat;
 use crate::link::{Errand, Inbox, Room};
 use crate::listener::{BindError, Listener};
 use crate::remote::{self, Limits};
@@ -11,10 +12,11 @@ use crate::station::Way;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 use wirewool_hub::command::{Command, Push, Refused};
 use wirewool_hub::event::Status;
 use wirewool_hub::fd::Fd;
-use wirewool_ipc::exchange::{Exchange, Wish};
+use wirewool_ipc::exchange::{Count, Exchange, Wish};
 use wirewool_ipc::table::Table;
 use wirewool_ipc::table::facts::Facts;
 use wirewool_ipc::table::word::Connection;
@@ -79,6 +81,8 @@ pub(crate) struct Shared {
     pub(crate) ended: AtomicBool,
     pub(crate) mode: Mode,
     pub(crate) limits: Limits,
+    /// After how long a silence connections are closed.
+    pub(crate) heartbeat: Option<Duration>,
 }
 
 /// What a server has done since its start.
@@ -90,6 +94,10 @@ pub struct Stats {
     pub accepted: u64,
     /// How many are over.
     pub closed: u64,
+    /// How many were accepted and dropped at once, since there was no room for them.
+    pub aborted: u64,
+    /// How many messages and requests went to a handler; as it was at the end of each worker's last pass.
+    pub requests: u64,
     /// What was received, in bytes; as it was at the end of each loop's last pass.
     pub received_bytes: u64,
     /// What was sent, in bytes; as above.
@@ -199,6 +207,8 @@ impl Server {
             connections: self.connection_count(),
             accepted: table.accepted(),
             closed: table.closed(),
+            aborted: table.aborted(),
+            requests: self.shared.exchange.total(Count::Requests),
             received_bytes: table.received_bytes(),
             sent_bytes: table.sent_bytes(),
         }
@@ -207,6 +217,16 @@ impl Server {
     /// Exempts a connection from being closed for its silence, or no longer. False if there is no such connection.
     pub fn protect(&self, fd: Fd, protected: bool) -> bool {
         !self.has_ended() && self.shared.table.protect(fd.get(), protected)
+    }
+
+    /// The connections that are silent for too long by now, unless they are protected; none if the server was given no
+    /// [`heartbeat_idle_time`](Builder::heartbeat_idle_time). They are closed anyhow, before long; with `close` they are
+    /// at once.
+    pub fn heartbeat(&self, close: bool) -> Option<Vec<Fd>> {
+        let Shared { table, exchange, heartbeat, .. } = &*self.shared;
+        let fds =
+            heartbeat.filter(|_| !self.has_ended()).map(|time| heartbeat::silent(table, exchange, time, close))?;
+        Some(fds.into_iter().filter_map(Fd::new).collect())
     }
 
     /// What is known of a connection, in whichever worker it is.

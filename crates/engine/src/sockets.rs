@@ -6,11 +6,11 @@ use rustix::io::Errno;
 use rustix::net::{self, RecvFlags, SendAncillaryBuffer, SendFlags, Shutdown};
 use std::io::{self, IoSlice};
 use std::sync::Arc;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime};
 use wirewool_hub::event::Status;
 use wirewool_hub::fd::{Fd, Place};
 use wirewool_hub::time::Moment;
-use wirewool_hub::wire::{Interest, Sent, Wire};
+use wirewool_hub::wire::{Interest, Sent, Signs, Wire};
 use wirewool_ipc::table::{Row, Table};
 
 /// What a read brought.
@@ -47,8 +47,7 @@ pub(crate) struct Sockets {
 
 impl Sockets {
     pub(crate) fn new(table: Arc<Table>, owner: usize) -> io::Result<Sockets> {
-        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let began_ms = since_1970.as_millis() as u64;
+        let began_ms = table.now_ms();
         Ok(Sockets {
             poller: Poller::new()?,
             rows: Vec::new(),
@@ -71,6 +70,16 @@ impl Sockets {
     pub(crate) fn count(&mut self) {
         self.table.count_received(self.owner, std::mem::take(&mut self.received_bytes));
         self.table.count_sent(self.owner, std::mem::take(&mut self.sent_bytes));
+    }
+
+    /// A connection was accepted and dropped at once.
+    pub(crate) fn count_aborted(&self) {
+        self.table.count_aborted(self.owner);
+    }
+
+    /// Did another process find somebody here who was silent for too long? The doorbell is to be cleared before.
+    pub(crate) fn take_want_look(&self) -> bool {
+        self.table.take_want_look(self.owner)
     }
 
     /// Puts a socket into its place and waits for what it sends.
@@ -96,7 +105,17 @@ impl Sockets {
                 Received::Bytes(n)
             }
             Err(Errno::AGAIN | Errno::INTR) => Received::Blocked,
-            Err(_) => Received::Broken,
+            Err(error) => {
+                self.broke(place, error);
+                Received::Broken
+            }
+        }
+    }
+
+    #[cold]
+    fn broke(&self, place: Place, error: Errno) {
+        if let Some(row) = self.rows.get(place.index()).and_then(|socket| socket.row) {
+            self.table.broke(row, u8::try_from(error.raw_os_error()).unwrap_or(0));
         }
     }
 
@@ -118,7 +137,10 @@ impl Sockets {
             }
             Err(Errno::AGAIN) => Some(Sent::Bytes(0)),
             Err(Errno::INTR) => None,
-            Err(_) => Some(Sent::Broken),
+            Err(error) => {
+                self.broke(place, error);
+                Some(Sent::Broken)
+            }
         }
     }
 }
@@ -191,6 +213,19 @@ impl Wire for Sockets {
         if let Some(row) = self.rows.get(place.index()).and_then(|socket| socket.row) {
             self.table.owes(row, bytes);
         }
+    }
+
+    fn signs(&self, place: Place) -> Signs {
+        let row = self.rows.get(place.index()).and_then(|socket| socket.row);
+        let signs = row.map(|row| self.table.signs(row)).unwrap_or_default();
+        // Times of the future are no times: whoever wrote them damaged the table.
+        let moment = |ms: u64| Moment(ms.min(self.now_ms).saturating_sub(self.began_ms));
+        let (heard_at, sent_at) = (moment(signs.received_at_ms), moment(signs.sent_at_ms));
+        Signs { heard_at, sent_at, protected: signs.protected }
+    }
+
+    fn has_input(&self, place: Place) -> bool {
+        self.fd(place).is_some_and(|fd| rustix::io::ioctl_fionread(fd).is_ok_and(|bytes| bytes > 0))
     }
 
     fn time_of_day(&self) -> SystemTime {

@@ -420,11 +420,11 @@ impl Station {
         }
     }
 
-    /// Says whether it handles something now: events may go to those who do not.
+    /// Says whether it handles something now: events may go to those who do not. `waiting` handlers wait beside that.
     #[inline]
-    pub fn set_busy(&self, busy: bool) {
+    pub fn set_busy(&self, busy: bool, waiting: usize) {
         if let Some(among) = &self.among {
-            among.exchange.count(among.seat, Count::Busy).store(u64::from(busy), Relaxed);
+            among.exchange.set_busy(among.seat, busy, waiting);
         }
     }
 }

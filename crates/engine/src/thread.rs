@@ -124,7 +124,7 @@ fn serve(
     drop(ready);
     let Some(mut station) = station else { return };
     dispatch::enter(server, None);
-    let mut dispatch = Dispatch::new(server.clone(), handlers.clone(), config);
+    let mut dispatch = Dispatch::new(server.clone(), handlers.clone(), config, worker);
     // A thread is not replaced, however much it handles.
     let config = Config { max_request: 0, ..config.clone() };
     if let Err(error) = worker::run(&mut station, &mut dispatch, server, shared.inboxes.get(worker), &config) {

@@ -30,6 +30,7 @@ pub(crate) fn run(
         {
             station.flush_if_late();
         }
+        dispatch.publish();
         if is_to_end(station, dispatch) || server.shared.stopping.load(SeqCst) {
             station.end(dispatch);
         }

@@ -326,7 +326,47 @@ fn whoever_has_a_handle_knows_all_connections() {
     let nobody = Fd::new(1 << 40).expect("not 0");
     assert!(server.info(nobody).is_none() && !server.bind_user(nobody, 7) && !server.protect(nobody, true));
     let stats = server.stats();
-    assert_eq!((stats.connections, stats.accepted, stats.closed), (6, 6, 0));
+    assert_eq!((stats.connections, stats.accepted, stats.closed, stats.aborted), (6, 6, 0, 0));
+    // Told at the end of a pass, which its answers do not wait for: six upgrades and six messages.
+    let began = std::time::Instant::now();
+    while server.stats().requests < 12 {
+        assert!(began.elapsed() < PATIENCE, "{:?}", server.stats());
+        std::thread::yield_now();
+    }
+    assert_eq!(server.stats().requests, 12);
+}
+
+#[test]
+fn the_silent_are_closed_unless_they_are_protected() {
+    let time = Duration::from_millis(300);
+    let (sender, closed) = mpsc::channel();
+    let builder = Server::bind("127.0.0.1:0").workers(2).heartbeat_idle_time(time).on_message(|server, frame| {
+        let protected = server.protect(frame.fd, frame.data() == b"protect");
+        server.push(frame.fd, if protected { "done" } else { "nobody" })
+    });
+    let running = Running::start(builder.on_close(move |_, fd| sender.send(fd).expect("the test waits for it")));
+    let mut protected = running.connect();
+    protected.send(Message::text("protect")).expect("it is open");
+    assert_eq!(protected.read().expect("an answer"), Message::text("done"));
+    let mut silent = running.connect();
+    let frame = match silent.read() {
+        Ok(Message::Close(Some(frame))) => frame,
+        other => panic!("{other:?} instead of a close frame"),
+    };
+    assert_eq!((u16::from(frame.code), frame.reason.as_str()), (1001, "idle timeout"));
+    assert_eq!(closed.recv_timeout(PATIENCE).map(Fd::get), Ok(2));
+    assert_eq!(running.server.heartbeat(true), Some(vec![]));
+    protected.send(Message::text("protect no more")).expect("it is open");
+    assert_eq!(protected.read().expect("an answer"), Message::text("done"));
+    assert_eq!(closed.recv_timeout(PATIENCE).map(Fd::get), Ok(1));
+}
+
+#[test]
+fn there_is_no_heartbeat_without_a_time_for_it() {
+    let none = Running::start(Server::bind("127.0.0.1:0").on_message(|_, _| ()));
+    assert_eq!(none.server.heartbeat(true), None);
+    let builder = Server::bind("127.0.0.1:0").heartbeat_idle_time(Duration::ZERO).on_message(|_, _| ());
+    assert!(matches!(builder.start(), Err(StartError::Config(error)) if error.option == "heartbeat_idle_time"));
 }
 
 #[test]

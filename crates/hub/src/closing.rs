@@ -133,6 +133,9 @@ impl Outbound {
         }
         wire.close(self.rows[row as usize].place(row));
         self.deadlines.clear(row);
+        if let Some(silence) = &mut self.silence {
+            silence.clear(row);
+        }
         self.end(row);
         self.free_if_done(row);
     }

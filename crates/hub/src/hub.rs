@@ -9,6 +9,7 @@ use crate::incoming::Incoming;
 use crate::outbound::{Outbound, Outgoing};
 use crate::sending::{Phase, Reply};
 use crate::settings::{Protocol, Settings};
+use crate::silence::Silence;
 use crate::time::Moment;
 use crate::wire::Wire;
 use wirewool_proto::http::response::Response;
@@ -235,7 +236,8 @@ impl Hub {
 
     /// The next deadline.
     pub fn next_deadline(&self) -> Option<Moment> {
-        self.out.deadlines.next()
+        let silence = self.out.silence.as_ref().and_then(Silence::next);
+        [self.out.deadlines.next(), silence].into_iter().flatten().min()
     }
 
     /// A pass begins at `now`: what is overdue ends.
@@ -246,7 +248,19 @@ impl Hub {
             late = true;
             self.overdue(row, wait, wire);
         }
+        late |= self.out.end_silent(wire);
         if late { self.settle(wire, handler) } else { Verdict::Handled }
+    }
+
+    /// How many connections were looked at for their silence, since the beginning.
+    pub fn silence_visits(&self) -> u64 {
+        self.out.silence.as_ref().map_or(0, |silence| silence.visits)
+    }
+
+    /// Closes now whoever has been silent for too long, also where a later pass would have been early enough. It costs
+    /// a look at each connection. [`Hub::settle`] follows.
+    pub fn end_silent(&mut self, wire: &mut dyn Wire) {
+        self.out.end_silent_now(wire);
     }
 
     fn overdue(&mut self, row: u32, wait: Wait, wire: &mut dyn Wire) {

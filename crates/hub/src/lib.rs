@@ -4,7 +4,8 @@
 //!   `incoming` and `frames` are its receiving halves.
 //! * [`outbound`], [`outbox`], `sending`: the sending halves; `batch`: when they send; `levels`: what is not taken;
 //!   `closing`: how they end; `directory`: by fd; `tape`: what many are owed alike.
-//! * [`deadlines`]: until when a connection may keep the server waiting.
+//! * [`deadlines`]: until when a connection may keep the server waiting; `silence`: when one is closed, or pinged, that
+//!   says nothing; `wheel`: who is looked at for that, and when.
 //! * [`codec`]: events and commands as bytes, where handlers are in another process; [`remote`]: what else those need.
 //! * [`wire`]: the way out, lent by the engine; [`settings`]: the limits.
 #![forbid(unsafe_code)]
@@ -27,6 +28,8 @@ pub mod remote;
 mod requests;
 mod sending;
 pub mod settings;
+mod silence;
 mod tape;
 pub mod time;
+mod wheel;
 pub mod wire;

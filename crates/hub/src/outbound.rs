@@ -8,6 +8,7 @@ use crate::fd::{Fd, Place};
 use crate::outbox::{Flushed, Spares};
 use crate::sending::{End, Phase, Reply, Sending};
 use crate::settings::Settings;
+use crate::silence::Silence;
 use crate::time::Moment;
 use crate::wire::Wire;
 use std::cell::Cell;
@@ -33,6 +34,7 @@ pub(crate) struct Outbound {
     /// The row that was asked for last, or is the next to be: that of a received message, or of a walk over all.
     hint: Cell<u32>,
     pub(crate) deadlines: Deadlines,
+    pub(crate) silence: Option<Silence>,
     pub(crate) spares: Spares,
     deflaters: Deflaters,
     /// The time of the pass.
@@ -60,6 +62,7 @@ impl Outbound {
             settings.flush_timeout_ms,
             settings.close_timeout_ms,
         ];
+        let silence = Silence::new(&settings);
         Outbound {
             outbox_bytes_max: settings.outbox_bytes_max,
             settings,
@@ -67,6 +70,7 @@ impl Outbound {
             directory: Directory::default(),
             hint: Cell::new(0),
             deadlines: Deadlines::new(durations_ms),
+            silence,
             spares: Spares::default(),
             deflaters: Deflaters::default(),
             now: Moment(0),
@@ -89,6 +93,9 @@ impl Outbound {
         *sending = Sending { fd: Some(fd), phase: Phase::Open, ..Sending::free(sending.generation) };
         let place = sending.place(row);
         self.directory.insert(fd, row, &self.rows);
+        if let Some(silence) = &mut self.silence {
+            silence.open(row, self.now);
+        }
         place
     }
 
@@ -120,7 +127,7 @@ impl Outbound {
     }
 
     #[inline]
-    fn push(&mut self, row: u32, push: Push<'_>, wire: &mut dyn Wire) -> Result<(), Refused> {
+    pub(crate) fn push(&mut self, row: u32, push: Push<'_>, wire: &mut dyn Wire) -> Result<(), Refused> {
         let Push { opcode, fin, compress, payload } = push;
         let sending = &mut self.rows[row as usize];
         if !matches!(sending.phase, Phase::Open | Phase::Ending) {

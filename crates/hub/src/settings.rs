@@ -54,6 +54,14 @@ pub struct Settings {
     pub flush_timeout_ms: u64,
     /// From the last byte sent to the peer's end of the stream.
     pub close_timeout_ms: u64,
+    /// A connection of which nothing was received for so long is closed.
+    pub heartbeat_ms: Option<u64>,
+    /// So much later at most; at most half of that time.
+    pub heartbeat_check_ms: u64,
+    /// A connection of which nothing was received, and to which nothing was sent, for so long is closed.
+    pub idle_ms: Option<u64>,
+    /// A WebSocket of which nothing was received for so long is pinged, and closed if that lasts as long again.
+    pub ping_ms: Option<u64>,
 }
 
 /// What is read and thrown away of a peer that goes on sending while its connection closes, in bytes. What is beyond
@@ -82,6 +90,10 @@ impl Default for Settings {
             keep_alive_timeout_ms: 75_000,
             flush_timeout_ms: 10_000,
             close_timeout_ms: 2_000,
+            heartbeat_ms: None,
+            heartbeat_check_ms: u64::MAX,
+            idle_ms: None,
+            ping_ms: None,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::event::Status;
 use crate::fd::{Fd, Place};
+use crate::time::Moment;
 use std::io::IoSlice;
 use std::time::SystemTime;
 
@@ -23,6 +24,17 @@ pub struct Interest {
     pub write: bool,
     /// The peer's end of the stream, where nothing is read that would tell.
     pub end: bool,
+}
+
+/// When a connection was alive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Signs {
+    /// When something was received from it last, or it was accepted.
+    pub heard_at: Moment,
+    /// When something was sent to it last, or it was accepted.
+    pub sent_at: Moment,
+    /// It is not to be closed for its silence.
+    pub protected: bool,
 }
 
 /// A loop's sockets, each found by its connection's place.
@@ -47,6 +59,10 @@ pub trait Wire {
     /// So many bytes are owed to a connection that it did not take, or that wait for the end of a fragmented message.
     /// Called when that changes, so never for what is sent at once.
     fn owes(&mut self, place: Place, bytes: usize);
+    /// When a connection that is open was alive.
+    fn signs(&self, place: Place) -> Signs;
+    /// Is there something of it that could be read?
+    fn has_input(&self, place: Place) -> bool;
     /// The time of day, for a `Date` header.
     fn time_of_day(&self) -> SystemTime;
     /// Microseconds since the loop began, read anew.

@@ -8,7 +8,7 @@ use std::io;
 use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::sync::atomic::Ordering::SeqCst;
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 
 use rustix::process::Pid;
 
@@ -92,7 +92,7 @@ pub enum Count {
     Requests,
     /// What it pushed, sent and answered.
     Responses,
-    /// 1 while it handles something.
+    /// 1 while it handles something, and twice as many as wait within a handler.
     Busy,
 }
 
@@ -403,6 +403,26 @@ impl Exchange {
     /// If there is no such seat.
     pub fn count(&self, seat: usize, count: Count) -> &AtomicU64 {
         &self.seat(seat)[COUNT_WORD + count as usize]
+    }
+
+    /// Does the occupant of a seat handle something now, and how many wait there within a handler?
+    ///
+    /// # Panics
+    ///
+    /// If there is no such seat.
+    pub fn busy(&self, seat: usize) -> (bool, usize) {
+        let word = self.count(seat, Count::Busy).load(Relaxed);
+        (word & 1 != 0, usize::try_from(word >> 1).unwrap_or(usize::MAX))
+    }
+
+    /// Says so of oneself.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such seat.
+    #[inline]
+    pub fn set_busy(&self, seat: usize, busy: bool, waiting: usize) {
+        self.count(seat, Count::Busy).store((waiting as u64) << 1 | u64::from(busy), Relaxed);
     }
 
     /// The sum of a counter over all occupants there were.

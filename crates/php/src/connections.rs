@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use wirewool_engine::config::DispatchMode;
+use wirewool_engine::heartbeat;
 use wirewool_hub::command::{Command, Refused};
 use wirewool_hub::fd::Fd;
 use wirewool_hub::settings::Protocol;
@@ -203,7 +204,7 @@ pub(crate) fn client_info(shared: &Shared, number: i64) -> Result<Owned, Stop> {
     array.set("last_recv_time", Owned::double(seconds(facts.received_at_ms)))?;
     array.set("last_send_time", Owned::double(seconds(facts.sent_at_ms)))?;
     array.set("last_dispatch_time", Owned::double(seconds(facts.received_at_ms)))?;
-    array.set("close_errno", Owned::long(0))?;
+    array.set("close_errno", Owned::long(facts.close_errno.into()))?;
     array.set("recv_queued_bytes", Owned::long(0))?;
     array.set("send_queued_bytes", Owned::long(facts.owed_bytes as i64))?;
     Ok(array.into_value())
@@ -293,6 +294,20 @@ methods! {
             let done = fd.is_ok_and(|fd| shared.table.protect(fd, protected));
             call.give_bool(done);
         }
+        Ok(())
+    }
+
+    fn zim_Swoole_Server_heartbeat(call) {
+        call.count(0, 1)?;
+        let close = call.bool(0)?.unwrap_or(true);
+        let Some(shared) = shared(call)? else { return Ok(()) };
+        let Some(time) = shared.config.heartbeat() else { return Ok(()) };
+        let fds = heartbeat::silent(&shared.table, &shared.exchange, time, close);
+        let mut list = Array::new(fds.len() as u32)?;
+        for fd in fds {
+            list.push(Owned::long(fd as i64))?;
+        }
+        call.give(list.into_value());
         Ok(())
     }
 }

@@ -83,7 +83,7 @@ fn worker_of(call: &Call<'_>, shared: &Shared) -> Result<Option<usize>, Stop> {
 
 fn status(shared: &Shared, worker: usize) -> i64 {
     match shared.seat_of(worker) {
-        Some(seat) if shared.exchange.count(seat, Count::Busy).load(Ordering::Relaxed) != 0 => WORKER_BUSY,
+        Some(seat) if shared.exchange.busy(seat).0 => WORKER_BUSY,
         Some(_) => WORKER_IDLE,
         None => WORKER_EXIT,
     }
@@ -94,6 +94,11 @@ fn stats(shared: &Shared) -> Result<Owned, Stop> {
     let (table, exchange) = (&shared.table, &shared.exchange);
     let workers = shared.config.workers;
     let idle = (0..workers).filter(|worker| status(shared, *worker) == WORKER_IDLE).count();
+    let concurrency = |seat| {
+        let (busy, waiting) = exchange.busy(seat);
+        waiting + usize::from(busy)
+    };
+    let all = (0..workers).filter_map(|worker| shared.seat_of(worker)).map(concurrency).sum::<usize>();
     let sum = |count| exchange.total(count);
     let own = |count| with(|worker| exchange.count(worker.seat, count).load(Ordering::Relaxed));
     let (least, most) = table
@@ -104,7 +109,7 @@ fn stats(shared: &Shared) -> Result<Owned, Stop> {
     for (key, value) in [
         ("start_time", shared.began.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()),
         ("connection_num", table.connections() as u64),
-        ("abort_count", 0),
+        ("abort_count", table.aborted()),
         ("accept_count", table.accepted()),
         ("close_count", table.closed()),
         ("worker_num", workers as u64),
@@ -117,8 +122,8 @@ fn stats(shared: &Shared) -> Result<Owned, Stop> {
         ("total_recv_bytes", table.received_bytes()),
         ("total_send_bytes", table.sent_bytes()),
         ("pipe_packet_msg_id", 0),
-        ("concurrency", (workers - idle) as u64),
-        ("session_round", table.accepted()),
+        ("concurrency", all as u64),
+        ("session_round", table.last_fd()),
         ("min_fd", least),
         ("max_fd", most),
         ("coroutine_num", coroutines as u64),
@@ -130,11 +135,13 @@ fn stats(shared: &Shared) -> Result<Owned, Stop> {
         ("worker_request_count", Count::Requests),
         ("worker_response_count", Count::Responses),
         ("worker_dispatch_count", Count::Begun),
-        ("worker_concurrency", Count::Busy),
     ] {
         if let Some(value) = own(count) {
             array.set(key, Owned::long(value as i64))?;
         }
+    }
+    if let Some(value) = with(|worker| concurrency(worker.seat)) {
+        array.set("worker_concurrency", Owned::long(value as i64))?;
     }
     Ok(array.into_value())
 }

@@ -205,11 +205,11 @@ impl Worker {
             self.station.count(Count::Requests, 1);
             self.requests_left = self.requests_left.map(|left| left.saturating_sub(1));
         }
-        self.station.set_busy(true);
+        self.station.set_busy(true, dispatch::running());
     }
 
     fn end_item(&mut self) {
-        self.station.set_busy(false);
+        self.station.set_busy(false, dispatch::running());
         self.station.flush_if_late();
     }
 
@@ -220,6 +220,8 @@ impl Worker {
     }
 
     fn end_if_told(&mut self) -> Verdict {
+        // A callback that waits has not come to its end, but it keeps nobody busy.
+        self.station.set_busy(false, dispatch::running());
         if self.is_to_end() {
             self.queue.leave();
             self.station.leave();

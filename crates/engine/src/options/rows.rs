@@ -1,7 +1,7 @@
 //! The table: one row for each option, with its names, bounds, default, meaning and effect.
 
 use crate::config::DispatchMode;
-use crate::options::values::{compression, put, seconds, set_subprotocols, size, truth, whole};
+use crate::options::values::{compression, interval, put, seconds, set_subprotocols, size, truth, whole};
 use crate::options::{OptionRow, Value};
 use wirewool_proto::websocket::extension::Compression;
 
@@ -161,6 +161,34 @@ pub(crate) const OPTIONS: &[OptionRow] = &[
         set: |config, value| put(&mut config.close_timeout, seconds(value, 0.001)),
     },
     OptionRow {
+        names: &["heartbeat_idle_time"],
+        wanted: "0.01 to 86400 seconds, or 0 for none",
+        default: "twice heartbeat_check_interval, if that is set",
+        meaning: "A connection of which nothing was received for so long is closed, a WebSocket with 1001; not one that `protect()` protects, or that waits for the answer to its request. Any byte counts: messages, pings, pongs.",
+        set: |config, value| put(&mut config.heartbeat_idle_time, interval(value)),
+    },
+    OptionRow {
+        names: &["heartbeat_check_interval"],
+        wanted: "0.01 to 86400 seconds, or 0 for none",
+        default: "half of heartbeat_idle_time, if that is set",
+        meaning: "How much later than that it may be closed; at most half of that time. Only connections that may be late are looked at.",
+        set: |config, value| put(&mut config.heartbeat_check_interval, interval(value)),
+    },
+    OptionRow {
+        names: &["max_idle_time"],
+        wanted: "0.01 to 86400 seconds, or 0 for none",
+        default: "0",
+        meaning: "As heartbeat_idle_time, but what is sent counts as well.",
+        set: |config, value| put(&mut config.max_idle_time, interval(value)),
+    },
+    OptionRow {
+        names: &["websocket_ping_interval"],
+        wanted: "0.01 to 86400 seconds, or 0 for none",
+        default: "0",
+        meaning: "A WebSocket of which nothing was received for so long is pinged; if nothing is received for as long again, it is closed with 1001. One that is protected is only pinged. The pong is given to the message handler only with open_websocket_pong_frame.",
+        set: |config, value| put(&mut config.ping_interval, interval(value)),
+    },
+    OptionRow {
         names: &["websocket_subprotocol"],
         wanted: "a name, or a list of names in the order of preference",
         default: "none",
@@ -276,7 +304,7 @@ pub(crate) const OPTIONS: &[OptionRow] = &[
 pub(crate) const NOT_BUILT: &[&str] = &[
     "single_thread", "open_tcp_keepalive", "tcp_keepidle", "tcp_keepinterval", "tcp_keepcount",
     "tcp_user_timeout", "tcp_defer_accept", "tcp_fastopen", "enable_reuse_port", "enable_delay_receive",
-    "input_buffer_size", "buffer_input_size", "max_idle_time",
+    "input_buffer_size", "buffer_input_size",
     "discard_timeout_request", "enable_unsafe_event", "max_queued_bytes",
     "start_session_id", "kernel_socket_recv_buffer_size", "kernel_socket_send_buffer_size",
     "task_worker_num", "task_ipc_mode", "task_max_request", "task_max_request_grace",
@@ -292,7 +320,7 @@ pub(crate) const NOT_BUILT: &[&str] = &[
     "http_compression_level", "compression_level", "http_gzip_level", "http_compression_min_length",
     "compression_min_length", "http_compression_types", "compression_types", "enable_static_handler", "document_root",
     "static_handler_locations", "http_autoindex", "http_index_files", "url_rewrite_rules",
-    "websocket_mask", "heartbeat_check_interval", "heartbeat_idle_time", "ssl_cert_file", "ssl_key_file",
+    "websocket_mask", "ssl_cert_file", "ssl_key_file",
     "ssl_protocols", "ssl_ciphers", "ssl_verify_peer", "ssl_allow_self_signed", "ssl_client_cert_file", "ssl_cafile",
     "ssl_capath", "ssl_verify_depth", "ssl_prefer_server_ciphers", "ssl_ecdh_curve", "ssl_dhparam", "ssl_compress",
     "ssl_sni_certs", "ssl_method", "log_date_format", "log_date_with_microseconds", "log_rotation", "display_errors",

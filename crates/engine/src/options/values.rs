@@ -64,15 +64,28 @@ pub(crate) fn size(value: &Value, least: i64) -> Option<usize> {
     (least..=most).contains(&bytes).then_some(bytes as usize)
 }
 
+/// How often something is done, in seconds; `Some(None)` for 0: never.
+pub(crate) fn interval(value: &Value) -> Option<Option<Duration>> {
+    match whole(value, 0, 0) {
+        Some(_) => Some(None),
+        None => {
+            number(value).filter(|seconds| (0.01..=86400.0).contains(seconds)).map(Duration::from_secs_f64).map(Some)
+        }
+    }
+}
+
 /// A time in seconds within bounds.
 pub(crate) fn seconds(value: &Value, least: f64) -> Option<Duration> {
-    let seconds = match value {
+    number(value).filter(|seconds| (least..=3600.0).contains(seconds)).map(Duration::from_secs_f64)
+}
+
+fn number(value: &Value) -> Option<f64> {
+    Some(match value {
         Value::Int(number) => *number as f64,
         Value::Float(number) => *number,
         Value::Text(text) => text.trim().parse().ok()?,
         _ => return None,
-    };
-    (least..=3600.0).contains(&seconds).then(|| Duration::from_secs_f64(seconds))
+    })
 }
 
 /// Anything is true or false, as in PHP.

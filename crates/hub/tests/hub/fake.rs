@@ -12,7 +12,7 @@ use wirewool_hub::fd::{Fd, Place};
 use wirewool_hub::hub::{Hub, Target};
 use wirewool_hub::settings::Settings;
 use wirewool_hub::time::Moment;
-use wirewool_hub::wire::{Interest, Sent, Wire};
+use wirewool_hub::wire::{Interest, Sent, Signs, Wire};
 use wirewool_proto::websocket::close::CloseCode;
 use wirewool_proto::websocket::frame::{self, Opcode};
 use wirewool_proto::websocket::mask;
@@ -48,6 +48,9 @@ pub(crate) struct Socket {
     pub(crate) stuck: usize,
     pub(crate) shut_down: bool,
     pub(crate) closed: bool,
+    pub(crate) heard_at: Moment,
+    pub(crate) sent_at: Moment,
+    pub(crate) protected: bool,
 }
 
 impl fmt::Debug for Socket {
@@ -59,8 +62,11 @@ impl fmt::Debug for Socket {
 }
 
 impl Socket {
-    fn new() -> Socket {
+    fn new(now: Moment) -> Socket {
         Socket {
+            heard_at: now,
+            sent_at: now,
+            protected: false,
             input: VecDeque::new(),
             eof: false,
             bytes: Vec::new(),
@@ -157,17 +163,36 @@ impl FakeWire {
     }
 
     fn receive(&self, place: Place, into: &mut [u8]) -> Received {
-        self.socket(place, |socket| socket.receive(into))
+        let now = self.now();
+        self.socket(place, |socket| {
+            let received = socket.receive(into);
+            if matches!(received, Received::Bytes(_)) {
+                socket.heard_at = now;
+            }
+            received
+        })
+    }
+
+    fn now(&self) -> Moment {
+        Moment(self.0.borrow().now)
+    }
+
+    fn send_parts(&self, place: Place, parts: &[IoSlice<'_>]) -> Sent {
+        let now = self.now();
+        self.socket(place, |socket| {
+            socket.sent_at = now;
+            socket.send(parts)
+        })
     }
 }
 
 impl Wire for FakeWire {
     fn send(&mut self, place: Place, bytes: &[u8]) -> Sent {
-        self.socket(place, |socket| socket.send(&[IoSlice::new(bytes)]))
+        self.send_parts(place, &[IoSlice::new(bytes)])
     }
 
     fn send_gathered(&mut self, place: Place, parts: &[IoSlice<'_>]) -> Sent {
-        self.socket(place, |socket| socket.send(parts))
+        self.send_parts(place, parts)
     }
 
     fn wait_for(&mut self, place: Place, interest: Interest) {
@@ -211,6 +236,17 @@ impl Wire for FakeWire {
             assert!(!socket.closed, "what is owed to a closed socket");
             socket.stuck = bytes;
         });
+    }
+
+    fn signs(&self, place: Place) -> Signs {
+        self.socket(place, |socket| {
+            assert!(!socket.closed, "the signs of a closed socket");
+            Signs { heard_at: socket.heard_at, sent_at: socket.sent_at, protected: socket.protected }
+        })
+    }
+
+    fn has_input(&self, place: Place) -> bool {
+        self.socket(place, |socket| !socket.input.is_empty())
     }
 
     fn time_of_day(&self) -> SystemTime {
@@ -364,7 +400,8 @@ impl World {
     pub(crate) fn open(&mut self) -> Connection {
         let fd = fd(self.opened.len() as u64 + 1);
         let place = self.hub.open(fd);
-        let before = self.wire.0.borrow_mut().by_place.insert(place, Socket::new());
+        let now = Moment(self.wire.0.borrow().now);
+        let before = self.wire.0.borrow_mut().by_place.insert(place, Socket::new(now));
         assert!(before.is_none(), "a place was given out twice");
         self.hub.announce(place, &mut self.wire, &mut self.handler);
         self.work_if_later();

@@ -8,5 +8,6 @@ mod random;
 mod remote;
 mod requests;
 mod sending;
+mod silence;
 mod upgrade;
 mod websocket;

@@ -31,6 +31,8 @@ pub struct Facts {
     pub sent_at_ms: u64,
     /// What waits until its peer takes it.
     pub owed_bytes: usize,
+    /// The number of the system's error that ended it; 0: none.
+    pub close_errno: u8,
     /// What it was bound to; 0: nothing.
     pub uid: u32,
 }
@@ -57,7 +59,7 @@ impl Record<'_> {
     pub(super) fn facts(self, lap: u32) -> Facts {
         let load = |at: usize| self.0[at].load(Relaxed);
         let (socket, user) = (load(SOCKET), load(USER));
-        let ip = decode([socket & 0xffff, load(ADDRESS), load(ADDRESS + 1)]);
+        let ip = decode([socket & 0xff, load(ADDRESS), load(ADDRESS + 1)]);
         Facts {
             peer: ip.map(|ip| SocketAddr::new(ip, (socket >> 16) as u16)),
             descriptor: (socket >> 32) as i32,
@@ -65,8 +67,14 @@ impl Record<'_> {
             received_at_ms: load(RECEIVED),
             sent_at_ms: load(SENT),
             owed_bytes: self.owed_bytes(),
+            close_errno: (socket >> 8) as u8,
             uid: if user >> 32 == u64::from(lap) { user as u32 } else { 0 },
         }
+    }
+
+    /// When something was received last, and when something was sent.
+    pub(super) fn times(self) -> (u64, u64) {
+        (self.0[RECEIVED].load(Relaxed), self.0[SENT].load(Relaxed))
     }
 
     pub(super) fn owed_bytes(self) -> usize {
@@ -86,6 +94,11 @@ impl Record<'_> {
     #[inline]
     pub(super) fn owes(self, bytes: usize) {
         self.0[OWED].store(bytes as u64, Relaxed);
+    }
+
+    pub(super) fn broke(self, errno: u8) {
+        let socket = self.0[SOCKET].load(Relaxed) & !0xff00;
+        self.0[SOCKET].store(socket | u64::from(errno) << 8, Relaxed);
     }
 
     /// False if it is bound already, or is of another lap.
@@ -138,6 +151,8 @@ mod tests {
                 record.received(6);
                 record.sent(7);
                 record.owes(8);
+                record.broke(255);
+                record.broke(104);
                 let expected = Facts {
                     peer,
                     descriptor,
@@ -145,6 +160,7 @@ mod tests {
                     received_at_ms: 6,
                     sent_at_ms: 7,
                     owed_bytes: 8,
+                    close_errno: 104,
                     uid: 9,
                 };
                 assert_eq!(record.facts(u32::MAX), expected);

@@ -10,6 +10,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use crate::region::Region;
 
@@ -37,6 +38,8 @@ use word::{Connection, FD_MAX, OWNER_BITS, STATUS_MAX, Word};
 //                                  word 2   1 when a connection was handed over, until the owner looks
 //                                  word 3   connections there were, those that are over included
 //                                  word 4   connections that are over
+//                                  word 5   1 when somebody was silent for too long, until the owner looks
+//                                  word 6   connections that were accepted and dropped at once
 //                                  line 1   written by the owner alone, all the time
 //                                  word 0   bytes received
 //                                  word 1   bytes sent
@@ -48,8 +51,8 @@ use word::{Connection, FD_MAX, OWNER_BITS, STATUS_MAX, Word};
 //   row words    R words           63 ... 18 | 17 ... 6 | 5 ... 3 | 2       | 1         | 0
 //                                     fd     |  owner   | status  | closing | protected | published
 //
-//   facts        R lines           word 0   63 ... 32 | 31 ... 16 | 15 ... 0
-//                                           descriptor|   port    | family: 0, 4 or 6
+//   facts        R lines           word 0   63 ... 32 | 31 ... 16 | 15 ... 8     | 7 ... 0
+//                                           descriptor|   port    | why it broke | family: 0, 4 or 6
 //                                  word 1   the peer's address, its first 8 bytes, big-endian
 //                                  word 2   its other 8 bytes
 //                                  word 3   opened, in milliseconds since 1970
@@ -90,6 +93,17 @@ impl Row {
     }
 }
 
+/// When a connection was alive, as its owner noted it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Signs {
+    /// When something was read from it last, or it was accepted, in milliseconds since 1970.
+    pub received_at_ms: u64,
+    /// When something was sent to it last, or it was accepted.
+    pub sent_at_ms: u64,
+    /// It is not closed for its silence.
+    pub protected: bool,
+}
+
 /// A part of the table.
 #[derive(Clone, Copy)]
 struct Part {
@@ -121,6 +135,9 @@ pub struct Table {
     bits: [Part; bitmap::LEVELS],
     words: Part,
     records: Part,
+    began: Instant,
+    /// In milliseconds since 1970.
+    began_ms: u64,
 }
 
 impl Table {
@@ -147,9 +164,18 @@ impl Table {
         let records = words.then(capacity * facts::WORDS);
         let region = Region::new(records.then(0).byte_offset)?;
         let bits = [leaves, middles, tops];
-        let table = Table { region, owners, max_connection, capacity, owner_lines, bits, words, records };
+        let began_ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64;
+        let began = Instant::now();
+        let table =
+            Table { region, owners, max_connection, capacity, owner_lines, bits, words, records, began, began_ms };
         table.next_fd().store(1, SeqCst);
         Ok(table)
+    }
+
+    /// The time of day in milliseconds since 1970, by a clock that all of its processes share and nobody sets: only times
+    /// by the same clock can be compared.
+    pub fn now_ms(&self) -> u64 {
+        self.began_ms + self.began.elapsed().as_millis() as u64
     }
 
     /// A new connection of `owner`: its fd, and its row for what is noted often. `None` if the server has
@@ -240,10 +266,22 @@ impl Table {
         self.record(row.index()).received(now_ms);
     }
 
+    /// When it was alive, and whether it may be closed for its silence.
+    pub fn signs(&self, row: Row) -> Signs {
+        let word = Word(self.words()[row.index()].load(SeqCst));
+        let (received_at_ms, sent_at_ms) = self.record(row.index()).times();
+        Signs { received_at_ms, sent_at_ms, protected: word.connection().protected }
+    }
+
     /// Something was sent to it.
     #[inline]
     pub fn sent(&self, row: Row, now_ms: u64) {
         self.record(row.index()).sent(now_ms);
+    }
+
+    /// It is broken, by a system's error of this number; 0: none that is known.
+    pub fn broke(&self, row: Row, errno: u8) {
+        self.record(row.index()).broke(errno);
     }
 
     /// So many bytes wait until its peer takes them.
@@ -291,6 +329,23 @@ impl Table {
             _ => self.find(fd).map(|(index, _)| self.bitmap().walk_after(index))?,
         };
         Some(self.published(walk))
+    }
+
+    /// All connections of which nothing was received for so long, but for those that are protected or close. It costs
+    /// what is alive.
+    pub fn silent(&self, ms: u64) -> impl Iterator<Item = (u64, Connection)> {
+        let now_ms = self.now_ms();
+        let waits = move |(fd, connection): &(u64, Connection)| {
+            let received_at_ms = self.look(*fd, |record| record.times().0);
+            let is_late = received_at_ms.is_some_and(|at| at.saturating_add(ms) <= now_ms);
+            is_late && !connection.protected && !connection.closing
+        };
+        self.all().filter(waits)
+    }
+
+    /// The fd that was given last, over all owners; 0 before the first.
+    pub fn last_fd(&self) -> u64 {
+        self.next_fd().load(SeqCst).wrapping_sub(1) & FD_MAX
     }
 
     fn published(&self, rows: impl Iterator<Item = usize>) -> impl Iterator<Item = (u64, Connection)> {

@@ -14,10 +14,12 @@ const PID: usize = 1;
 const HANDED_OVER: usize = 2;
 const ACCEPTED: usize = 3;
 const CLOSED: usize = 4;
+const LOOK: usize = 5;
+const ABORTED: usize = 6;
 const RECEIVED: usize = LINE_WORDS;
 const SENT: usize = LINE_WORDS + 1;
 
-const _: () = assert!(CLOSED < LINE_WORDS && SENT < WORDS);
+const _: () = assert!(ABORTED < LINE_WORDS && SENT < WORDS);
 
 impl Table {
     /// Puts a process into an owner's place, from where [`least_loaded`](Table::least_loaded) sees it.
@@ -40,6 +42,7 @@ impl Table {
         self.free_all(owner);
         self.of(owner, COUNT).store(0, SeqCst);
         self.of(owner, HANDED_OVER).store(0, SeqCst);
+        self.of(owner, LOOK).store(0, SeqCst);
         // Whatever it was doing: all that it accepted is over.
         let accepted = self.of(owner, ACCEPTED).load(SeqCst);
         self.of(owner, CLOSED).store(accepted, SeqCst);
@@ -70,6 +73,25 @@ impl Table {
     /// If there is no such place.
     pub fn take_hand_over(&self, owner: usize) -> bool {
         self.of(owner, HANDED_OVER).swap(0, SeqCst) != 0
+    }
+
+    /// Leaves word for `owner` that somebody was silent for too long; its doorbell is to be rung behind it.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such place.
+    pub fn want_look(&self, owner: usize) {
+        self.of(owner, LOOK).store(1, SeqCst);
+    }
+
+    /// Takes the word of [`want_look`](Table::want_look): was there one? To miss none, clear the doorbell first.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such place.
+    pub fn take_want_look(&self, owner: usize) -> bool {
+        let word = self.of(owner, LOOK);
+        word.load(SeqCst) != 0 && word.swap(0, SeqCst) != 0
     }
 
     /// The process in an owner's place.
@@ -112,6 +134,11 @@ impl Table {
         self.sum(CLOSED)
     }
 
+    /// How many were accepted and dropped at once.
+    pub fn aborted(&self) -> u64 {
+        self.sum(ABORTED)
+    }
+
     /// How many bytes all owners have received.
     pub fn received_bytes(&self) -> u64 {
         self.sum(RECEIVED)
@@ -120,6 +147,15 @@ impl Table {
     /// How many bytes all owners have sent.
     pub fn sent_bytes(&self) -> u64 {
         self.sum(SENT)
+    }
+
+    /// `owner`, which alone may say so, has accepted one and dropped it at once.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such place.
+    pub fn count_aborted(&self, owner: usize) {
+        add(self.of(owner, ABORTED), 1);
     }
 
     /// `owner`, which alone may say so, has received so many bytes more.

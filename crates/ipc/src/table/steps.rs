@@ -74,6 +74,7 @@ impl Pair {
             received_at_ms: now_ms,
             sent_at_ms: now_ms,
             owed_bytes: 0,
+            close_errno: 0,
             uid: 0,
         };
         self.model.insert(fd, Known { row, connection: owned_by(owner), facts });

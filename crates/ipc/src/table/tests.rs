@@ -12,7 +12,7 @@ use rustix::process::{Pid, getpid};
 
 use super::facts::Facts;
 use super::word::{Connection, FD_MAX, Word};
-use super::{CONNECTIONS_MAX, LINE_WORDS, OWNERS_MAX, ROWS_MAX, Row, Table, WORD_BYTES, facts, owners};
+use super::{CONNECTIONS_MAX, LINE_WORDS, OWNERS_MAX, ROWS_MAX, Row, Signs, Table, WORD_BYTES, facts, owners};
 
 /// A connection of which nothing is told: its fd.
 fn claim(table: &Table, owner: usize) -> Option<u64> {
@@ -83,6 +83,7 @@ fn an_fd_lives_from_claim_to_release() {
         received_at_ms: 1000,
         sent_at_ms: 1000,
         owed_bytes: 0,
+        close_errno: 0,
         uid: 0,
     };
     assert_eq!(table.facts(1), Some(fresh));
@@ -90,6 +91,7 @@ fn an_fd_lives_from_claim_to_release() {
     table.sent(row, 1002);
     table.owes(row, 70_000);
     assert_eq!([table.bind(1, 0), table.bind(1, 9), table.bind(1, 10), table.bind(2, 9)], [false, true, false, false]);
+    assert_eq!(table.last_fd(), 1);
     let later = Facts { received_at_ms: 1001, sent_at_ms: 1002, owed_bytes: 70_000, uid: 9, ..fresh };
     assert_eq!((table.facts(1), table.owed_bytes(1)), (Some(later), Some(70_000)));
     table.set_status(1, 3);
@@ -112,6 +114,7 @@ fn an_fd_lives_from_claim_to_release() {
             received_at_ms: 2000,
             sent_at_ms: 2000,
             owed_bytes: 0,
+            close_errno: 0,
             uid: 0,
         };
         assert_eq!((fd, table.connection(fd), table.facts(fd)), (expected, Some(owned_by(0)), Some(fresh)));
@@ -291,6 +294,28 @@ fn a_hand_over_is_taken_once_by_the_owner_it_is_for() {
     table.detach(2);
     assert_eq!([0, 1, 2].map(|owner| table.take_hand_over(owner)), [false, true, false]);
     assert!(!table.take_hand_over(1));
+    table.want_look(2);
+    assert_eq!([0, 1, 2].map(|owner| table.take_want_look(owner)), [false, false, true]);
+    assert!(!table.take_want_look(2) && !table.take_hand_over(1));
+}
+
+#[test]
+fn the_silent_are_those_who_said_nothing_for_so_long() {
+    let table = Table::new(1, 10).unwrap();
+    let now_ms = table.now_ms();
+    let claim = |ago_ms: u64| table.claim(0, None, -1, now_ms - ago_ms).unwrap();
+    let [(late, row), (early, _), (protected, _), (closing, _), (_, heard_row)] =
+        [5000, 900_000, 5000, 5000, 5000].map(claim);
+    table.protect(protected, true);
+    table.begin_closing(closing);
+    table.received(heard_row, now_ms);
+    let silent = |ms| table.silent(ms).map(|(fd, _)| fd).collect::<Vec<_>>();
+    assert_eq!((silent(5000), silent(60_000)), (vec![late, early], vec![early]));
+    let signs = Signs { received_at_ms: now_ms - 5000, sent_at_ms: now_ms - 5000, protected: false };
+    assert_eq!(table.signs(row), signs);
+    table.protect(late, true);
+    table.sent(row, now_ms);
+    assert_eq!(table.signs(row), Signs { sent_at_ms: now_ms, protected: true, ..signs });
 }
 
 #[test]

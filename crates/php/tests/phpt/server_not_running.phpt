@@ -5,8 +5,8 @@ What needs a started server warns before there is one
 $server = new Swoole\WebSocket\Server('127.0.0.1', 0);
 $calls = ['push' => [1, 'x'], 'send' => [1, 'x'], 'close' => [1], 'exist' => [1], 'exists' => [1],
     'isEstablished' => [1], 'disconnect' => [1], 'ping' => [1], 'getClientInfo' => [1], 'connection_info' => [1],
-    'getClientList' => [], 'connection_list' => [], 'bind' => [1, 2], 'protect' => [1], 'stats' => [], 'reload' => [],
-    'stop' => [], 'getWorkerPid' => [], 'getWorkerStatus' => [], 'shutdown' => []];
+    'getClientList' => [], 'connection_list' => [], 'bind' => [1, 2], 'protect' => [1], 'heartbeat' => [],
+    'stats' => [], 'reload' => [], 'stop' => [], 'getWorkerPid' => [], 'getWorkerStatus' => [], 'shutdown' => []];
 set_error_handler(function ($level, $message) {
     echo $message, "\n";
 });
@@ -32,6 +32,7 @@ Swoole\Server::getClientList(): server is not running
 Swoole\Server::connection_list(): server is not running
 Swoole\Server::bind(): server is not running
 Swoole\Server::protect(): server is not running
+Swoole\Server::heartbeat(): server is not running
 Swoole\Server::stats(): server is not running
 Swoole\Server::reload(): server is not running
 Swoole\Server::stop(): server is not running

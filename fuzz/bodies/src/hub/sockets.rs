@@ -7,7 +7,8 @@ use std::rc::Rc;
 use std::time::SystemTime;
 use wirewool_hub::event::Status;
 use wirewool_hub::fd::{Fd, Place};
-use wirewool_hub::wire::{Interest, Sent, Wire};
+use wirewool_hub::time::Moment;
+use wirewool_hub::wire::{Interest, Sent, Signs, Wire};
 
 /// One socket, its peer's side included.
 #[derive(Debug)]
@@ -30,6 +31,9 @@ pub(crate) struct Socket {
     pub(crate) interest: Interest,
     pub(crate) shut_down: bool,
     pub(crate) closed: bool,
+    pub(crate) heard_at: Moment,
+    sent_at: Moment,
+    pub(crate) protected: bool,
 }
 
 /// What a socket is ready for.
@@ -52,8 +56,11 @@ pub(crate) enum Received {
 }
 
 impl Socket {
-    fn new(place: Place) -> Socket {
+    fn new(place: Place, now: Moment) -> Socket {
         Socket {
+            heard_at: now,
+            sent_at: now,
+            protected: false,
             place,
             input: VecDeque::new(),
             ended: false,
@@ -128,7 +135,7 @@ pub(crate) struct Sockets {
 impl Sockets {
     pub(crate) fn open(&mut self, place: Place) {
         assert!(self.all.iter().all(|socket| socket.place != place), "a place was given out twice");
-        self.all.push(Socket::new(place));
+        self.all.push(Socket::new(place, Moment(self.clock.get())));
     }
 
     pub(crate) fn of(&mut self, place: Place) -> &mut Socket {
@@ -185,6 +192,17 @@ impl Wire for Sockets {
         let socket = self.of(place);
         assert!(!socket.closed, "what is owed to a closed socket");
         socket.stuck = bytes;
+    }
+
+    fn signs(&self, place: Place) -> Signs {
+        let socket =
+            self.all.iter().find(|socket| socket.place == place).expect("the hub names places that it gave out");
+        assert!(!socket.closed, "the signs of a closed socket");
+        Signs { heard_at: socket.heard_at, sent_at: socket.sent_at, protected: socket.protected }
+    }
+
+    fn has_input(&self, place: Place) -> bool {
+        self.all.iter().any(|socket| socket.place == place && !socket.input.is_empty())
     }
 
     fn time_of_day(&self) -> SystemTime {
