@@ -5,6 +5,7 @@ use crate::dispatch::Handlers;
 use crate::frame::{Acceptance, Frame, Outcome, Request};
 use crate::link::Inbox;
 use crate::listener::{BindError, Listener};
+use crate::options;
 use crate::remote::Limits;
 use crate::server::{Attempt, Server, Shared, StartError};
 use crate::{base, process, thread};
@@ -119,7 +120,7 @@ impl Builder {
         self
     }
 
-    /// How many workers; 1 by default.
+    /// How many workers; 1 by default, 0 is one for each processor.
     #[must_use]
     pub fn workers(mut self, workers: usize) -> Builder {
         self.config.workers = workers;
@@ -228,11 +229,11 @@ impl Builder {
     /// # Errors
     /// As [`Builder::start`].
     pub fn start_with(self, started: impl Fn(Server)) -> Result<(), StartError> {
-        let Builder { listener, mut config, handlers } = self;
+        let Builder { listener, config, handlers } = self;
         if handlers.message.is_none() {
             return Err(StartError::NoMessageHandler);
         }
-        config.check()?;
+        let mut config = options::checked(&config)?;
         let listener = listener?;
         let descriptors =
             wirewool_ipc::process::raise_descriptor_limit().attempt("cannot read the descriptor limit")?;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use wirewool_hub::fd::Fd;
 use wirewool_hub::settings::{Protocol, Settings};
 use wirewool_proto::http::head::HeadLimits;
-use wirewool_proto::websocket::extension::{Compression, WINDOW_BITS_MAX, WINDOW_BITS_MIN};
+use wirewool_proto::websocket::extension::Compression;
 
 /// How a server is spread over processes and threads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -169,6 +169,11 @@ impl Default for Config {
     }
 }
 
+/// Settings that cannot be: all of them.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}", .0.iter().map(ConfigError::to_string).collect::<Vec<_>>().join("; "))]
+pub struct ConfigErrors(pub Vec<ConfigError>);
+
 /// A setting that cannot be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{option} is {value}: wanted {wanted}")]
@@ -182,44 +187,6 @@ pub struct ConfigError {
 }
 
 impl Config {
-    /// Checks what its types do not.
-    ///
-    /// # Errors
-    /// The first setting that cannot be.
-    pub fn check(&self) -> Result<(), ConfigError> {
-        let rows: [(&'static str, usize, usize, usize, &'static str); 7] = [
-            ("workers", self.workers, 1, 1000, "1 to 1000"),
-            ("reactors", self.reactors, 1, 64, "1 to 64"),
-            ("ring_bytes", self.ring_bytes, 4096, 16 << 20, "4 KiB to 16 MiB"),
-            ("max_connection", self.max_connection, 1, 1_000_000, "1 to 1000000"),
-            ("message_bytes_max", self.message_bytes_max, 125, 1 << 32, "125 bytes to 4 GiB"),
-            ("push_bytes_max", self.push_bytes_max, 125, 1 << 32, "125 bytes to 4 GiB"),
-            ("outbox_bytes_max", self.outbox_bytes_max, 1024, 1 << 32, "1 KiB to 4 GiB"),
-        ];
-        for (option, value, least, most, wanted) in rows {
-            if !(least..=most).contains(&value) {
-                return Err(ConfigError { option, value: value.to_string(), wanted });
-            }
-        }
-        if let Some(compression) = &self.compression {
-            let bits = WINDOW_BITS_MIN..=WINDOW_BITS_MAX;
-            let good = (1..=9).contains(&compression.level)
-                && bits.contains(&compression.server_max_window_bits)
-                && bits.contains(&compression.client_max_window_bits);
-            if !good {
-                let wanted = "windows of 9 to 15 bits and a level from 1 to 9";
-                return Err(ConfigError { option: "compression", value: format!("{compression:?}"), wanted });
-            }
-        }
-        for name in &self.subprotocols {
-            if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_graphic() && byte != b',') {
-                let wanted = "names without spaces and commas (RFC 6455 §4.1)";
-                return Err(ConfigError { option: "subprotocols", value: format!("{name:?}"), wanted });
-            }
-        }
-        Ok(())
-    }
-
     /// After how many messages and requests a new worker is to be replaced, if ever: some sooner, some later.
     pub fn requests_of_a_worker(&self) -> Option<u64> {
         if self.max_request == 0 {

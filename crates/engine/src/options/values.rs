@@ -22,9 +22,30 @@ pub(crate) fn compression(settings: &[(String, Value)]) -> Option<Compression> {
     Some(compression)
 }
 
+/// As a script would give it.
+pub(crate) fn compression_value(compression: Compression) -> Value {
+    let bits = |bits: u8| Value::Int(bits.into());
+    let mut settings = vec![
+        ("server_context_takeover".to_owned(), Value::Bool(compression.server_context_takeover)),
+        ("client_context_takeover".to_owned(), Value::Bool(compression.client_context_takeover)),
+        ("server_max_window_bits".to_owned(), bits(compression.server_max_window_bits)),
+        ("client_max_window_bits".to_owned(), bits(compression.client_max_window_bits)),
+        ("level".to_owned(), bits(compression.level)),
+    ];
+    settings.extend(compression.threshold.map(|bytes| ("threshold".to_owned(), whole_value(bytes as u64))));
+    Value::Map(settings)
+}
+
+/// Names without spaces and commas (RFC 6455 §4.1).
 pub(crate) fn set_subprotocols(config: &mut Config, names: Vec<String>) -> bool {
-    config.subprotocols = names;
-    config.check().is_ok()
+    let is_name = |name: &String| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_graphic() && byte != b',');
+    let good = names.iter().all(is_name);
+    put(&mut config.subprotocols, good.then_some(names))
+}
+
+/// As a script would give it; what is beyond its numbers is beyond any bound.
+pub(crate) fn whole_value(number: u64) -> Value {
+    Value::Int(i64::try_from(number).unwrap_or(i64::MAX))
 }
 
 pub(crate) fn put<T>(to: &mut T, value: Option<T>) -> bool {
