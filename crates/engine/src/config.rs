@@ -104,6 +104,40 @@ pub struct Config {
     pub log_file: Option<String>,
     /// What is logged: 0 everything … 6 nothing.
     pub log_level: u8,
+    /// How a line of the log begins, as for strftime(3).
+    pub log_date_format: String,
+    /// With microseconds behind that.
+    pub log_date_with_microseconds: bool,
+    /// How often a log file is begun.
+    pub log_rotation: LogRotation,
+}
+
+/// How often a log file is begun; what is not `Single` puts the time behind the file's name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogRotation {
+    /// There is one.
+    Single,
+    /// `.202612`.
+    Monthly,
+    /// `.20261231`.
+    Daily,
+    /// `.2026123123`.
+    Hourly,
+    /// `.202612312359`.
+    EveryMinute,
+}
+
+impl LogRotation {
+    /// What comes behind the file's name, as for strftime(3).
+    pub fn suffix(self) -> Option<&'static str> {
+        match self {
+            LogRotation::Single => None,
+            LogRotation::Monthly => Some(".%Y%m"),
+            LogRotation::Daily => Some(".%Y%m%d"),
+            LogRotation::Hourly => Some(".%Y%m%d%H"),
+            LogRotation::EveryMinute => Some(".%Y%m%d%H%M"),
+        }
+    }
 }
 
 /// The default of `max_connection`; the descriptor limit, if lower, lowers it at the start.
@@ -165,6 +199,9 @@ impl Default for Config {
             close_events: false,
             log_file: None,
             log_level: 2,
+            log_date_format: "%Y-%m-%d %H:%M:%S".to_owned(),
+            log_date_with_microseconds: false,
+            log_rotation: LogRotation::Single,
         }
     }
 }

@@ -11,6 +11,7 @@
 //! | [`exchange`] | who sits where, and a ring for each two who talk |
 //! | [`doorbell`] | waking another process or thread |
 //! | [`signal`] | signals as something that a poller waits for |
+//! | [`reopen`] | telling all processes that the log was rotated |
 //! | [`process`] | fork, wait, kill, and telling our children from an application's |
 //!
 //! All unsafe code of the workspace is here and in the PHP extension.
@@ -32,6 +33,8 @@ mod owner;
 pub mod process;
 #[cfg_attr(loom, path = "model.rs")]
 pub mod region;
+#[cfg(not(loom))]
+pub mod reopen;
 pub mod ring;
 #[cfg(not(loom))]
 pub mod shared_table;

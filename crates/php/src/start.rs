@@ -80,7 +80,7 @@ fn prepare(server: Object<'_>, state: &Server, protocol: Protocol) -> io::Result
     let mut config = state.config();
     let descriptors = usize::try_from(raise_descriptor_limit()?).unwrap_or(usize::MAX);
     config.max_connection = config.max_connection.min(descriptors);
-    log::open(config.log_file.as_deref(), config.log_level)?;
+    log::open(&config)?;
     let others = threads()?.saturating_sub(1);
     if others > 0 {
         let message = format!("workers are forked, but this process has {others} other threads");

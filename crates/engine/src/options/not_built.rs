@@ -177,7 +177,4 @@ pub(crate) const NOT_BUILT: &[NotBuilt] = &[
     off("chroot", "not yet"),
     off("open_cpu_affinity", "not yet"),
     off("cpu_affinity_ignore", "not yet"),
-    off("log_date_format", "not yet"),
-    off("log_date_with_microseconds", "not yet"),
-    off("log_rotation", "not yet"),
 ];

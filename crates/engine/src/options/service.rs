@@ -1,7 +1,8 @@
 //! The rows of what an operator gives a server: its log.
 
-use crate::options::values::{put, whole};
-use crate::options::{OptionRow, Value};
+use crate::config::LogRotation;
+use crate::options::OptionRow;
+use crate::options::values::{date_format, path, put, truth, whole};
 
 pub(crate) const OPTIONS: &[OptionRow] = &[
     OptionRow {
@@ -9,14 +10,8 @@ pub(crate) const OPTIONS: &[OptionRow] = &[
         rust: None,
         wanted: "a path",
         default: "the standard output",
-        meaning: "Where the log goes.",
-        set: |config, value| match value {
-            Value::Text(path) => {
-                config.log_file = Some(path.clone());
-                true
-            }
-            _ => false,
-        },
+        meaning: "Where the log goes. Rename it, then send SIGWINCH or SIGRTMIN to the master (or SIGUSR1, which reloads as well): all processes go on in a new file, and no line is lost.",
+        set: |config, value| put(&mut config.log_file, path(value).map(Some)),
     },
     OptionRow {
         names: &["log_level"],
@@ -25,5 +20,38 @@ pub(crate) const OPTIONS: &[OptionRow] = &[
         default: "2",
         meaning: "What is logged: 0 debug, 1 trace, 2 info, 3 notice, 4 warning, 5 error, 6 nothing; each includes the ones above it.",
         set: |config, value| put(&mut config.log_level, whole(value, 0, 6).map(|n| n as u8)),
+    },
+    OptionRow {
+        names: &["log_date_format"],
+        rust: None,
+        wanted: "text of at most 100 bytes with the conversions of strftime(3), of one line",
+        default: "%Y-%m-%d %H:%M:%S",
+        meaning: "How a line of the log begins.",
+        set: |config, value| put(&mut config.log_date_format, date_format(value)),
+    },
+    OptionRow {
+        names: &["log_date_with_microseconds"],
+        rust: None,
+        wanted: "true or false",
+        default: "false",
+        meaning: "With microseconds behind the date.",
+        set: |config, value| put(&mut config.log_date_with_microseconds, truth(value)),
+    },
+    OptionRow {
+        names: &["log_rotation"],
+        rust: None,
+        wanted: "0 to 4",
+        default: "0",
+        meaning: "The log file has the time behind its name, and a new one begins 1 each month (`.202612`), 2 each day (`.20261231`), 3 each hour, 4 each minute; 0 is one file without that. Nothing is removed.",
+        set: |config, value| {
+            const ROTATIONS: [LogRotation; 5] = [
+                LogRotation::Single,
+                LogRotation::Monthly,
+                LogRotation::Daily,
+                LogRotation::Hourly,
+                LogRotation::EveryMinute,
+            ];
+            put(&mut config.log_rotation, whole(value, 0, 4).map(|n| ROTATIONS[n as usize]))
+        },
     },
 ];

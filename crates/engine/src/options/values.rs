@@ -107,3 +107,32 @@ pub(crate) fn truth(value: &Value) -> Option<bool> {
         Value::List(_) | Value::Map(_) | Value::Other(_) => return None,
     })
 }
+
+/// A path.
+pub(crate) fn path(value: &Value) -> Option<String> {
+    match value {
+        Value::Text(path) if !path.is_empty() && !path.contains('\0') => Some(path.clone()),
+        _ => None,
+    }
+}
+
+/// What comes behind a percent sign: all that strftime(3) and the crate chrono have in common, but what ends a line.
+const CONVERSIONS: &str = "aAbBcCdDeFgGhHIjklmMpPrRsSTuUVwWxXyYzZ%";
+
+const DATE_FORMAT_BYTES_MAX: usize = 100;
+
+/// How a date is written.
+pub(crate) fn date_format(value: &Value) -> Option<String> {
+    let Value::Text(format) = value else { return None };
+    let mut characters = format.chars();
+    while let Some(character) = characters.next() {
+        let good = match character {
+            '%' => characters.next().is_some_and(|conversion| CONVERSIONS.contains(conversion)),
+            other => !other.is_control(),
+        };
+        if !good {
+            return None;
+        }
+    }
+    (1..=DATE_FORMAT_BYTES_MAX).contains(&format.len()).then(|| format.clone())
+}
