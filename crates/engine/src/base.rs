@@ -20,7 +20,7 @@ pub(crate) fn start(
     config: &Config,
     listener: &Listener,
     handlers: &Arc<Handlers>,
-    started: &dyn Fn(Server),
+    started: &dyn Fn(Server) -> io::Result<()>,
 ) -> Result<(), StartError> {
     refuse_threads()?;
     // What is still in the buffer would be printed by each worker.
@@ -75,7 +75,7 @@ fn serve(
     config: &Config,
     listener: &Listener,
     handlers: &Arc<Handlers>,
-    started: &dyn Fn(Server),
+    started: &dyn Fn(Server) -> io::Result<()>,
     seat: Seat,
 ) -> io::Result<()> {
     let shared = &server.shared;
@@ -83,7 +83,7 @@ fn serve(
     let (table, exchange) = (shared.table.clone(), shared.exchange.clone());
     let reactor = Reactor::new(config, settings, listener, table, exchange, seat.seat)?;
     let among = join(server, seat);
-    started(server.clone());
+    started(server.clone())?;
     let mut station = Station::own(reactor, Some(among), config.max_wait_time)?;
     let mut dispatch = Dispatch::new(server.clone(), handlers.clone(), config);
     worker::run(&mut station, &mut dispatch, server, shared.inboxes.first(), config)

@@ -1,6 +1,6 @@
 //! A server before its start: its handlers, its settings, and how it comes to run.
 
-use crate::config::{Config, DispatchMode, Mode};
+use crate::config::{Config, ConfigError, ConfigErrors, DispatchMode, Mode};
 use crate::dispatch::Handlers;
 use crate::frame::{Acceptance, Frame, Outcome, Request};
 use crate::link::Inbox;
@@ -8,7 +8,9 @@ use crate::listener::{BindError, Listener};
 use crate::options;
 use crate::remote::Limits;
 use crate::server::{Attempt, Server, Shared, StartError};
+use crate::service::Service;
 use crate::{base, process, thread};
+use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
@@ -204,6 +206,34 @@ impl Builder {
         self
     }
 
+    /// A file that has the master's process id as long as the server runs; none by default.
+    #[must_use]
+    pub fn pid_file(mut self, path: impl Into<String>) -> Builder {
+        self.config.pid_file = Some(path.into());
+        self
+    }
+
+    /// Who worker processes are, by name or number, if root starts the server.
+    #[must_use]
+    pub fn user(mut self, name: impl Into<String>) -> Builder {
+        self.config.user = Some(name.into());
+        self
+    }
+
+    /// The group of worker processes, by name or number, if root starts the server; the user's by default.
+    #[must_use]
+    pub fn group(mut self, name: impl Into<String>) -> Builder {
+        self.config.group = Some(name.into());
+        self
+    }
+
+    /// What worker processes see as the root of all paths, if root starts the server.
+    #[must_use]
+    pub fn chroot(mut self, path: impl Into<String>) -> Builder {
+        self.config.chroot = Some(path.into());
+        self
+    }
+
     /// Where it is bound.
     ///
     /// # Errors
@@ -235,6 +265,7 @@ impl Builder {
         }
         let mut config = options::checked(&config)?;
         let listener = listener?;
+        let service = take_service(&config)?;
         let descriptors =
             wirewool_ipc::process::raise_descriptor_limit().attempt("cannot read the descriptor limit")?;
         config.max_connection = config.max_connection.min(usize::try_from(descriptors).unwrap_or(usize::MAX));
@@ -261,10 +292,39 @@ impl Builder {
         if let Some(address) = listener.address() {
             tracing::info!("listening on {address} with {} workers", config.workers);
         }
-        match config.mode {
-            Mode::Base => base::start(&server, &config, &listener, &Arc::new(handlers), &started),
-            Mode::Process => process::start(&server, &config, &listener, &Arc::new(handlers), &started),
-            Mode::Thread => thread::start(&server, &config, &listener, &Arc::new(handlers), &started),
-        }
+        service.begin().attempt("cannot write the pid file")?;
+        let handlers = Arc::new(handlers);
+        let started = |server: Server| -> io::Result<()> {
+            if config.mode != Mode::Thread {
+                service.become_worker()?;
+            }
+            started(server);
+            Ok(())
+        };
+        let result = match config.mode {
+            Mode::Base => base::start(&server, &config, &listener, &handlers, &started),
+            Mode::Process => process::start(&server, &config, &listener, &handlers, &started),
+            Mode::Thread => thread::start(&server, &config, &listener, &handlers, &started),
+        };
+        // Workers do not come here.
+        service.end();
+        result
     }
+}
+
+/// What it asks of the system besides its port.
+fn take_service(config: &Config) -> Result<Service, ConfigErrors> {
+    let mut wrong = Vec::new();
+    let service = Service::take(config, &mut wrong);
+    if config.mode == Mode::Thread {
+        let given = [("user", &config.user), ("group", &config.group), ("chroot", &config.chroot)];
+        let given = given.into_iter().filter_map(|(option, value)| Some((option, value.as_ref()?)));
+        let wanted = "a mode with worker processes";
+        wrong.extend(given.map(|(option, value)| ConfigError {
+            option,
+            value: format!("{value:?}"),
+            wanted: wanted.into(),
+        }));
+    }
+    if wrong.is_empty() { Ok(service) } else { Err(ConfigErrors(wrong)) }
 }

@@ -100,6 +100,16 @@ pub struct Config {
     pub send_timeout: Option<Duration>,
     /// Close frames go to the handler.
     pub close_events: bool,
+    /// The file that says which process the server is.
+    pub pid_file: Option<String>,
+    /// Who workers are, by name or number.
+    pub user: Option<String>,
+    /// Their group, by name or number; by default the user's.
+    pub group: Option<String>,
+    /// What workers see as the root of all paths.
+    pub chroot: Option<String>,
+    /// In PHP, whether the server leaves the terminal.
+    pub daemonize: bool,
     /// Where the log goes; nowhere in particular by default.
     pub log_file: Option<String>,
     /// What is logged: 0 everything … 6 nothing.
@@ -197,6 +207,11 @@ impl Default for Config {
             send_yield: None,
             send_timeout: None,
             close_events: false,
+            pid_file: None,
+            user: None,
+            group: None,
+            chroot: None,
+            daemonize: false,
             log_file: None,
             log_level: 2,
             log_date_format: "%Y-%m-%d %H:%M:%S".to_owned(),
@@ -220,7 +235,7 @@ pub struct ConfigError {
     /// What it was set to.
     pub value: String,
     /// What it wants.
-    pub wanted: &'static str,
+    pub wanted: String,
 }
 
 impl Config {

@@ -12,6 +12,7 @@
 //! ```
 //!
 //! * [`server`], [`builder`]: the front door; [`config`], [`options`]: what can be set; [`frame`]: what handlers get.
+//! * [`service`]: its pid file, and who its workers are.
 //! * `process`, `base`, `thread`: the modes; [`master`] and [`manager`]: fork and watch; [`reactors`]: the master's threads.
 //! * `worker`: the loop that runs handlers, on a [`station`]: with a [`reactor`] of its own, or at a `desk`.
 //! * [`reactor`]: a pass, on `poller`, `sockets`, `acceptor`, [`listener`]; [`quota`]: log lines that peers cause.
@@ -41,6 +42,7 @@ pub mod reactors;
 mod relay;
 pub mod remote;
 pub mod server;
+pub mod service;
 mod sockets;
 pub mod station;
 mod thread;
@@ -54,7 +56,4 @@ pub use crate::server::{Server, StartError};
 pub use wirewool_hub::command::Refused;
 pub use wirewool_hub::fd::Fd;
 pub use wirewool_proto::http::response::Response;
-pub use wirewool_proto::websocket::close::CloseCode;
-pub use wirewool_proto::websocket::extension::Compression;
-pub use wirewool_proto::websocket::frame::Opcode;
-pub use wirewool_proto::websocket::message::Kind;
+pub use wirewool_proto::websocket::{close::CloseCode, extension::Compression, frame::Opcode, message::Kind};

@@ -19,7 +19,7 @@ pub(crate) fn start(
     config: &Config,
     listener: &Listener,
     handlers: &Arc<Handlers>,
-    started: &dyn Fn(Server),
+    started: &dyn Fn(Server) -> io::Result<()>,
 ) -> Result<(), StartError> {
     refuse_threads()?;
     // What is still in the buffer would be printed by each process.
@@ -60,11 +60,11 @@ fn serve(
     server: &Server,
     config: &Config,
     handlers: &Arc<Handlers>,
-    started: &dyn Fn(Server),
+    started: &dyn Fn(Server) -> io::Result<()>,
     seat: Seat,
 ) -> io::Result<()> {
     let among = join(server, seat);
-    started(server.clone());
+    started(server.clone())?;
     let mut station = Station::elsewhere(among, config.max_wait_time)?;
     let mut dispatch = Dispatch::new(server.clone(), handlers.clone(), config);
     worker::run(&mut station, &mut dispatch, server, None, config)

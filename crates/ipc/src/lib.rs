@@ -12,6 +12,7 @@
 //! | [`doorbell`] | waking another process or thread |
 //! | [`signal`] | signals as something that a poller waits for |
 //! | [`reopen`] | telling all processes that the log was rotated |
+//! | [`daemon`] | going on without a terminal |
 //! | [`process`] | fork, wait, kill, and telling our children from an application's |
 //!
 //! All unsafe code of the workspace is here and in the PHP extension.
@@ -21,6 +22,7 @@ compile_error!("wirewool runs on Linux only");
 
 #[cfg(not(loom))]
 pub mod atomics;
+pub mod daemon;
 pub mod doorbell;
 #[cfg(not(loom))]
 pub mod exchange;

@@ -8,21 +8,28 @@ use std::fmt::{self, Write as _};
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::fd::AsRawFd;
+use std::os::unix::fs::fchown;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use chrono::Local;
+use rustix::stdio;
 use tracing::{Event, Level as TracingLevel, Subscriber};
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
-use wirewool_engine::config::Config;
+use wirewool_engine::config::{Config, ConfigError};
+use wirewool_engine::service::identity::Identity;
+use wirewool_engine::service::not_file;
 use wirewool_ipc::reopen;
 
 use crate::method::methods;
+
+/// The numbers of a user and a group.
+type Owner = (Option<u32>, Option<u32>);
 
 /// What a file that could not be opened is left alone for.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
@@ -49,6 +56,8 @@ struct LogFile {
     path: PathBuf,
     /// What comes behind the path, as for strftime(3).
     suffix: Option<&'static str>,
+    /// Whose it is if it is made.
+    owner: Option<Owner>,
     /// What was seen when it was opened: how often that was asked for, and the minute.
     reopens: AtomicU64,
     minute: AtomicU64,
@@ -65,12 +74,23 @@ struct State {
 /// A process has one log, from its first server on.
 static LOG: OnceLock<Log> = OnceLock::new();
 
+/// What is printed goes there, too.
+static TAKES_STDIO: AtomicBool = AtomicBool::new(false);
+
+/// This process has other paths.
+static STAYS: AtomicBool = AtomicBool::new(false);
+
 /// Opens the log of this process and of those that it forks.
 ///
 /// # Errors
 /// The file cannot be opened.
-pub(crate) fn open(config: &Config) -> io::Result<()> {
-    let file = config.log_file.as_deref().map(|path| LogFile::open(path, config.log_rotation.suffix())).transpose()?;
+pub(crate) fn open(config: &Config, identity: Option<&Identity>) -> Result<(), ConfigError> {
+    let owner = identity.map(Identity::owner);
+    let open = |path: &str| {
+        let opened = LogFile::open(path, config.log_rotation.suffix(), owner);
+        opened.map_err(|error| not_file("log_file", path, &error))
+    };
+    let file = config.log_file.as_deref().map(open).transpose()?;
     let fraction = if config.log_date_with_microseconds { "%.6f" } else { "" };
     let log = Log { level: config.log_level, date_format: format!("{}{fraction}", config.log_date_format), file };
     // Ours or an earlier server's: either way there is a log.
@@ -78,6 +98,30 @@ pub(crate) fn open(config: &Config) -> io::Result<()> {
     let builder = tracing_subscriber::fmt().with_max_level(filter(config.log_level)).with_ansi(false);
     let _ = builder.event_format(Line).with_writer(|| Lines).try_init();
     Ok(())
+}
+
+/// From now on what anybody prints in this process goes to the log file, or nowhere, and nothing is read.
+///
+/// # Errors
+/// Those of open(2) for /dev/null.
+pub(crate) fn take_stdio() -> io::Result<()> {
+    let nothing = OpenOptions::new().read(true).write(true).open("/dev/null")?;
+    stdio::dup2_stdin(&nothing)?;
+    TAKES_STDIO.store(true, SeqCst);
+    match LOG.get().and_then(|log| log.file.as_ref()) {
+        Some(file) => print_to(&file.file),
+        None => print_to(&nothing),
+    }
+}
+
+fn print_to(file: &File) -> io::Result<()> {
+    stdio::dup2_stdout(file)?;
+    Ok(stdio::dup2_stderr(file)?)
+}
+
+/// This process cannot open the log again, its paths are others: it stays with what it has open.
+pub(crate) fn stay() {
+    STAYS.store(true, SeqCst);
 }
 
 /// If the log was rotated, this process goes on in the new file.
@@ -147,15 +191,14 @@ impl io::Write for Lines {
 }
 
 impl LogFile {
-    fn open(path: &str, suffix: Option<&'static str>) -> io::Result<LogFile> {
-        let name = |error: io::Error| io::Error::new(error.kind(), format!("log_file [{path}]: {error}"));
+    fn open(path: &str, suffix: Option<&'static str>, owner: Option<Owner>) -> io::Result<LogFile> {
         // A script may change its directory.
-        let path = std::path::absolute(path).map_err(name)?;
+        let path = std::path::absolute(path)?;
         let (reopens, minute) = (reopen::asked(), minute());
         let open = path_now(&path, suffix);
-        let file = append(&open).map_err(name)?;
+        let file = append(&open, owner)?;
         let state = Mutex::new(State { open, failing: None });
-        Ok(LogFile { file, path, suffix, reopens: reopens.into(), minute: minute.into(), state })
+        Ok(LogFile { file, path, suffix, owner, reopens: reopens.into(), minute: minute.into(), state })
     }
 
     /// Goes on in the new file, if there is to be one.
@@ -165,15 +208,15 @@ impl LogFile {
         if !is_asked && (self.suffix.is_none() || minute == self.minute.load(SeqCst)) {
             return;
         }
-        // Another thread is at it.
-        let Ok(mut state) = self.state.try_lock() else { return };
+        // Or another thread is at it.
+        let (false, Ok(mut state)) = (STAYS.load(SeqCst), self.state.try_lock()) else { return };
         let path = path_now(&self.path, self.suffix);
         if is_asked || path != state.open {
             let now = Instant::now();
             if state.failing.is_some_and(|(at, _)| now.duration_since(at) < RETRY_PAUSE) {
                 return;
             }
-            if let Err(error) = append(&path).and_then(|file| replace(&file, &self.file)) {
+            if let Err(error) = append(&path, self.owner).and_then(|file| replace(&file, &self.file)) {
                 // At once another process may make it, which is allowed to.
                 let is_said = state.failing.is_some_and(|(_, is_said)| is_said);
                 if state.failing.is_some() && !is_said {
@@ -209,8 +252,8 @@ fn path_now(path: &Path, suffix: Option<&str>) -> PathBuf {
     path.into()
 }
 
-/// Opens a file to append to, or makes it.
-fn append(path: &Path) -> io::Result<File> {
+/// Opens a file to append to, or makes it. One that is there belongs to whoever gave it away: it may be a link.
+fn append(path: &Path, owner: Option<Owner>) -> io::Result<File> {
     let mut last = io::Error::other("it comes and goes");
     for _ in 0..TRIES_MAX {
         match OpenOptions::new().append(true).open(path) {
@@ -219,7 +262,14 @@ fn append(path: &Path) -> io::Result<File> {
         }
         match OpenOptions::new().append(true).create_new(true).open(path) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => last = error,
-            made => return made,
+            Err(error) => return Err(error),
+            Ok(made) => {
+                if let Some((user, group)) = owner {
+                    // A process that may not do this is that user.
+                    let _ = fchown(&made, user, group);
+                }
+                return Ok(made);
+            }
         }
     }
     Err(last)
@@ -229,7 +279,10 @@ fn append(path: &Path) -> io::Result<File> {
 fn replace(new: &File, old: &File) -> io::Result<()> {
     // SAFETY: both are open for the length of the call, and what `old` was is meant to be closed.
     let done = unsafe { libc::dup3(new.as_raw_fd(), old.as_raw_fd(), libc::O_CLOEXEC) };
-    if done < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+    if done < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    if TAKES_STDIO.load(SeqCst) { print_to(old) } else { Ok(()) }
 }
 
 /// A line of a script's own.

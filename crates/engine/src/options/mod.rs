@@ -162,10 +162,29 @@ pub fn checked(config: &Config) -> Result<Config, ConfigErrors> {
         let Some(rust) = &row.rust else { continue };
         let value = (rust.value)(config);
         if value != Value::Null && !(row.set)(&mut checked, &value) {
-            wrong.push(ConfigError { option: rust.name, value: value.to_string(), wanted: row.wanted });
+            wrong.push(ConfigError { option: rust.name, value: value.to_string(), wanted: row.wanted.to_owned() });
         }
     }
+    wrong.extend(clashes(config));
     if wrong.is_empty() { Ok(checked) } else { Err(ConfigErrors(wrong)) }
+}
+
+/// The settings that are not possible together, though each is by itself.
+pub fn clashes(config: &Config) -> Vec<ConfigError> {
+    let most = config.buffer_high_watermark.unwrap_or(config.outbox_bytes_max / 5 * 4);
+    let rows: [(&'static str, usize, bool, &str); 2] = [
+        ("buffer_high_watermark", most, most <= config.outbox_bytes_max, "at most socket_buffer_size"),
+        (
+            "buffer_low_watermark",
+            config.buffer_low_watermark,
+            config.buffer_low_watermark < most,
+            "less than buffer_high_watermark",
+        ),
+    ];
+    let wrong = rows.into_iter().filter(|(_, _, is_possible, _)| !is_possible);
+    wrong
+        .map(|(option, value, _, wanted)| ConfigError { option, value: value.to_string(), wanted: wanted.to_owned() })
+        .collect()
 }
 
 /// The page that `docs/options.md` is.

@@ -170,11 +170,6 @@ pub(crate) const NOT_BUILT: &[NotBuilt] = &[
     off("start_session_id", "not yet"),
     off("kernel_socket_recv_buffer_size", "not yet"),
     off("kernel_socket_send_buffer_size", "not yet"),
-    off("daemonize", "not yet"),
-    off("pid_file", "not yet"),
-    off("user", "not yet"),
-    off("group", "not yet"),
-    off("chroot", "not yet"),
     off("open_cpu_affinity", "not yet"),
     off("cpu_affinity_ignore", "not yet"),
 ];

@@ -1,10 +1,50 @@
-//! The rows of what an operator gives a server: its log.
+//! The rows of what an operator gives a server: its pid file, who its workers are, its log.
 
 use crate::config::LogRotation;
-use crate::options::OptionRow;
-use crate::options::values::{date_format, path, put, truth, whole};
+use crate::options::values::{date_format, name, path, put, text_value, truth, whole};
+use crate::options::{OptionRow, Rust};
 
 pub(crate) const OPTIONS: &[OptionRow] = &[
+    OptionRow {
+        names: &["pid_file"],
+        rust: Some(Rust { name: "pid_file", value: |config| text_value(config.pid_file.as_ref()) }),
+        wanted: "a path",
+        default: "none",
+        meaning: "Has the master's process id, from the start to the end. One that a server which runs has is refused; one that was left behind is replaced.",
+        set: |config, value| put(&mut config.pid_file, path(value).map(Some)),
+    },
+    OptionRow {
+        names: &["daemonize"],
+        rust: None,
+        wanted: "true or false",
+        default: "false",
+        meaning: "The server leaves the terminal: `start()` exits with 0 and prints nothing once the server accepts connections, otherwise says why not and exits with 1. What scripts print goes to log_file, or nowhere. The working directory stays.",
+        set: |config, value| put(&mut config.daemonize, truth(value)),
+    },
+    OptionRow {
+        names: &["user"],
+        rust: Some(Rust { name: "user", value: |config| text_value(config.user.as_ref()) }),
+        wanted: "a name or a number",
+        default: "who started the server",
+        meaning: "Who workers are, with all groups of that user, if root starts the server; master and manager stay root. A log file that is made is that user's.",
+        set: |config, value| put(&mut config.user, name(value).map(Some)),
+    },
+    OptionRow {
+        names: &["group"],
+        rust: Some(Rust { name: "group", value: |config| text_value(config.group.as_ref()) }),
+        wanted: "a name or a number",
+        default: "the user's",
+        meaning: "The group of workers, if root starts the server.",
+        set: |config, value| put(&mut config.group, name(value).map(Some)),
+    },
+    OptionRow {
+        names: &["chroot"],
+        rust: Some(Rust { name: "chroot", value: |config| text_value(config.chroot.as_ref()) }),
+        wanted: "a path",
+        default: "none",
+        meaning: "What workers see as the root of all paths, if root starts the server. They cannot reopen the log: rotate it with SIGUSR1, which replaces them.",
+        set: |config, value| put(&mut config.chroot, path(value).map(Some)),
+    },
     OptionRow {
         names: &["log_file"],
         rust: None,

@@ -116,6 +116,19 @@ pub(crate) fn path(value: &Value) -> Option<String> {
     }
 }
 
+/// The name of a user or a group, or its number.
+pub(crate) fn name(value: &Value) -> Option<String> {
+    match value {
+        Value::Int(number) => u32::try_from(*number).ok().map(|number| number.to_string()),
+        value => path(value),
+    }
+}
+
+/// As a script would give it.
+pub(crate) fn text_value(text: Option<&String>) -> Value {
+    text.map_or(Value::Null, |text| Value::Text(text.clone()))
+}
+
 /// What comes behind a percent sign: all that strftime(3) and the crate chrono have in common, but what ends a line.
 const CONVERSIONS: &str = "aAbBcCdDeFgGhHIjklmMpPrRsSTuUVwWxXyYzZ%";
 
