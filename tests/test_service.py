@@ -87,6 +87,12 @@ def test_all_that_is_wrong_with_a_start_is_said_at_once(tmp_path):
     assert not (tmp_path / "pid").exists()
 
 
+def test_a_start_that_fails_leaves_no_pid_file(tmp_path):
+    options = {"pid_file": str(tmp_path / "pid"), "log_file": str(tmp_path / "no/log")}
+    assert run(php_command(TESTS / "php/service.php", free_port(), json.dumps({"set": options}))).returncode == 255
+    assert list(tmp_path.iterdir()) == []
+
+
 # ---- pid_file ----
 
 

@@ -6,6 +6,7 @@ use crate::listener::Listener;
 use crate::manager::{Besides, Happened, Manager, Plan, Seat};
 use crate::reactor::Reactor;
 use crate::server::{Attempt, Server, StartError};
+use crate::service::affinity;
 use crate::station::{Among, Station, Way};
 use crate::worker;
 use std::io::{self, Write};
@@ -78,6 +79,7 @@ fn serve(
     started: &dyn Fn(Server) -> io::Result<()>,
     seat: Seat,
 ) -> io::Result<()> {
+    affinity::stay(config, seat.worker)?;
     let shared = &server.shared;
     let settings = config.settings(Protocol::WebSocket, handlers.request.is_some(), false);
     let (table, exchange) = (shared.table.clone(), shared.exchange.clone());

@@ -9,6 +9,7 @@ use crate::options;
 use crate::remote::Limits;
 use crate::server::{Attempt, Server, Shared, StartError};
 use crate::service::Service;
+use crate::tcp::Tcp;
 use crate::{base, process, thread};
 use std::io;
 use std::net::SocketAddr;
@@ -206,6 +207,34 @@ impl Builder {
         self
     }
 
+    /// What the sockets are told besides their address.
+    #[must_use]
+    pub fn tcp(mut self, tcp: Tcp) -> Builder {
+        self.config.tcp = tcp;
+        self
+    }
+
+    /// The fd of the first connection; 1 by default.
+    #[must_use]
+    pub fn start_session_id(mut self, fd: u64) -> Builder {
+        self.config.start_session_id = fd;
+        self
+    }
+
+    /// Each worker process, and each reactor, stays on one processor.
+    #[must_use]
+    pub fn cpu_affinity(mut self, on: bool) -> Builder {
+        self.config.cpu_affinity = on;
+        self
+    }
+
+    /// Processors that are left to others then.
+    #[must_use]
+    pub fn cpu_affinity_ignore(mut self, processors: impl IntoIterator<Item = usize>) -> Builder {
+        self.config.cpu_affinity_ignore = processors.into_iter().collect();
+        self
+    }
+
     /// A file that has the master's process id as long as the server runs; none by default.
     #[must_use]
     pub fn pid_file(mut self, path: impl Into<String>) -> Builder {
@@ -288,6 +317,8 @@ impl Builder {
             limits: Limits { push_bytes_max: config.push_bytes_max, outbox_bytes_max: config.outbox_bytes_max },
         };
         let server = Server { shared: Arc::new(shared) };
+        server.shared.table.begin_at(config.start_session_id);
+        listener.tell(&config.tcp, config.backlog).attempt("cannot set the socket's options")?;
         listener.listen(config.backlog, config.tcp_nodelay).attempt("cannot listen")?;
         if let Some(address) = listener.address() {
             tracing::info!("listening on {address} with {} workers", config.workers);
@@ -326,5 +357,9 @@ fn take_service(config: &Config) -> Result<Service, ConfigErrors> {
             wanted: wanted.into(),
         }));
     }
-    if wrong.is_empty() { Ok(service) } else { Err(ConfigErrors(wrong)) }
+    if wrong.is_empty() {
+        return Ok(service);
+    }
+    service.end();
+    Err(ConfigErrors(wrong))
 }

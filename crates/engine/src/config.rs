@@ -1,5 +1,6 @@
 //! What a server is told: its limits, its times, its workers.
 
+use crate::tcp::Tcp;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::IpAddr;
 use std::time::Duration;
@@ -64,6 +65,14 @@ pub struct Config {
     pub backlog: i32,
     /// Small pieces leave at once (TCP_NODELAY).
     pub tcp_nodelay: bool,
+    /// What else the sockets are told.
+    pub tcp: Tcp,
+    /// The fd of the first connection.
+    pub start_session_id: u64,
+    /// Each worker process and each reactor stays on one processor.
+    pub cpu_affinity: bool,
+    /// Processors that are left to others then.
+    pub cpu_affinity_ignore: Vec<usize>,
     /// The longest message and the longest request body that is received, in bytes.
     pub message_bytes_max: usize,
     /// The longest message that may be pushed, in bytes.
@@ -189,6 +198,10 @@ impl Default for Config {
             max_connection: CONNECTIONS_MAX,
             backlog: 512,
             tcp_nodelay: true,
+            tcp: Tcp::default(),
+            start_session_id: 1,
+            cpu_affinity: false,
+            cpu_affinity_ignore: Vec::new(),
             message_bytes_max: 2 << 20,
             push_bytes_max: 2 << 20,
             outbox_bytes_max: 8 << 20,

@@ -12,10 +12,10 @@
 //! ```
 //!
 //! * [`server`], [`builder`]: the front door; [`config`], [`options`]: what can be set; [`frame`]: what handlers get.
-//! * [`service`]: its pid file, and who its workers are.
+//! * [`service`]: its pid file, who its workers are, and on which processors.
 //! * `process`, `base`, `thread`: the modes; [`master`] and [`manager`]: fork and watch; [`reactors`]: the master's threads.
 //! * `worker`: the loop that runs handlers, on a [`station`]: with a [`reactor`] of its own, or at a `desk`.
-//! * [`reactor`]: a pass, on `poller`, `sockets`, `acceptor`, [`listener`]; [`quota`]: log lines that peers cause.
+//! * [`reactor`]: a pass, on `poller`, `sockets`, `acceptor`, [`listener`], [`tcp`]; [`quota`]: log lines that peers cause.
 //! * `links`: rings; `relay`: events to workers; [`remote`]: commands to others; `intake`: commands from others.
 //! * `dispatch`: events become calls; `link`: commands from other threads.
 #![forbid(unsafe_code)]
@@ -45,6 +45,7 @@ pub mod server;
 pub mod service;
 mod sockets;
 pub mod station;
+pub mod tcp;
 mod thread;
 mod worker;
 

@@ -7,6 +7,7 @@ use crate::listener::Listener;
 use crate::manager::{Besides, Plan, Seat};
 use crate::master::{Master, News, Side};
 use crate::server::{Attempt, Server, StartError};
+use crate::service::affinity;
 use crate::station::Station;
 use crate::worker;
 use std::io::{self, Write};
@@ -63,6 +64,7 @@ fn serve(
     started: &dyn Fn(Server) -> io::Result<()>,
     seat: Seat,
 ) -> io::Result<()> {
+    affinity::stay(config, seat.worker)?;
     let among = join(server, seat);
     started(server.clone())?;
     let mut station = Station::elsewhere(among, config.max_wait_time)?;

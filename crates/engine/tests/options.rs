@@ -92,8 +92,11 @@ fn what_is_not_built_may_be_asked_to_stay_off() {
 #[test]
 fn the_names_in_rust_are_methods_of_the_builder() {
     let source = fs::read_to_string("src/builder.rs").expect("the builder");
+    let fields = fs::read_to_string("src/tcp.rs").expect("what sockets are told");
     for rust in options::rows().filter_map(|row| row.rust.as_ref()) {
-        let found = ["(", "<"].iter().any(|next| source.contains(&format!("    pub fn {}{next}", rust.name)));
+        let (method, field) = rust.name.split_once('.').unwrap_or((rust.name, ""));
+        assert!(field.is_empty() || fields.contains(&format!("    pub {field}: ")), "Tcp has no {field}");
+        let found = ["(", "<"].iter().any(|next| source.contains(&format!("    pub fn {method}{next}")));
         assert!(found, "Builder has no {}", rust.name);
     }
 }

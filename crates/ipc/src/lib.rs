@@ -13,6 +13,7 @@
 //! | [`signal`] | signals as something that a poller waits for |
 //! | [`reopen`] | telling all processes that the log was rotated |
 //! | [`daemon`] | going on without a terminal |
+//! | [`socket`] | options of sockets |
 //! | [`process`] | fork, wait, kill, and telling our children from an application's |
 //!
 //! All unsafe code of the workspace is here and in the PHP extension.
@@ -41,6 +42,7 @@ pub mod ring;
 #[cfg(not(loom))]
 pub mod shared_table;
 pub mod signal;
+pub mod socket;
 mod sync;
 #[cfg(not(loom))]
 pub mod table;

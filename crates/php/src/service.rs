@@ -27,7 +27,11 @@ impl Service {
         let mut wrong = options::clashes(config);
         let taken = service::Service::take(config, &mut wrong);
         wrong.extend(log::open(config, taken.identity()).err());
-        if wrong.is_empty() { Ok(Service { taken, starter: Cell::new(None) }) } else { Err(ConfigErrors(wrong)) }
+        if wrong.is_empty() {
+            return Ok(Service { taken, starter: Cell::new(None) });
+        }
+        taken.end();
+        Err(ConfigErrors(wrong))
     }
 
     /// Leaves the terminal if that is asked for. Whoever is there behind it is the master, and whoever started it does

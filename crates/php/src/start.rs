@@ -14,6 +14,7 @@ use wirewool_engine::manager::{Besides, Happened, Manager, Plan, Seat};
 use wirewool_engine::master::{Master, News, Side};
 use wirewool_engine::reactor::Reactor;
 use wirewool_engine::remote::Limits;
+use wirewool_engine::service::affinity;
 use wirewool_engine::station::{Among, Station, Way};
 use wirewool_hub::settings::{Protocol, Settings};
 use wirewool_ipc::exchange::Exchange;
@@ -89,6 +90,7 @@ fn prepare(server: Object<'_>, state: &Server, protocol: Protocol) -> io::Result
     }
     let socket = state.take_socket().ok_or_else(|| io::Error::other("the server has no socket"))?;
     let listener = Listener::adopt(OwnedFd::from(socket))?;
+    listener.tell(&config.tcp, config.backlog)?;
     listener.listen(config.backlog, config.tcp_nodelay)?;
     mark_foreign_children()?;
     let has_reactors = server.property(slot::MODE).as_long() == Some(MODE_PROCESS);
@@ -96,6 +98,7 @@ fn prepare(server: Object<'_>, state: &Server, protocol: Protocol) -> io::Result
     let workers = 2 * config.workers;
     let (seats, owners) = if has_reactors { (config.reactors + workers, config.reactors) } else { (workers, workers) };
     let table = Arc::new(Table::new(owners, config.max_connection)?);
+    table.begin_at(config.start_session_id);
     let exchange = Arc::new(Exchange::new(seats, config.ring_bytes)?);
     let shared = Rc::new(Shared {
         table,
@@ -381,7 +384,7 @@ fn station(server: Object<'_>, common: &Common, seat: Seat) -> io::Result<Statio
 fn serve(server: Object<'_>, common: &Common, seat: Seat) -> Result<(), Stop> {
     let shared = &common.shared;
     let (id, number, successor) = (seat.worker, seat.seat, seat.successor);
-    if let Err(error) = common.service.become_worker() {
+    if let Err(error) = affinity::stay(&shared.config, id).and_then(|()| common.service.become_worker()) {
         tracing::error!("worker {id} cannot become who it is to be: {error}");
         process::set_exit_status(1);
         return Err(Stop::Thrown);

@@ -3,6 +3,7 @@
 mod not_built;
 mod rows;
 mod service;
+mod sockets;
 mod values;
 
 use crate::config::{Config, ConfigError, ConfigErrors};
@@ -79,7 +80,7 @@ pub struct OptionRow {
 
 /// An option as a Rust program has it.
 pub struct Rust {
-    /// The method of [`Builder`](crate::builder::Builder) that sets it.
+    /// The method of [`Builder`](crate::builder::Builder) that sets it, and behind a dot the field of what that takes.
     pub name: &'static str,
     /// What it is set to; nothing if its type admits nothing wrong.
     value: fn(&Config) -> Value,
@@ -118,7 +119,7 @@ pub enum OptionError {
 
 /// All options that this version has.
 pub fn rows() -> impl Iterator<Item = &'static OptionRow> {
-    rows::OPTIONS.iter().chain(service::OPTIONS)
+    rows::OPTIONS.iter().chain(sockets::OPTIONS).chain(service::OPTIONS)
 }
 
 /// The names of those that it does not build, each with the reason.

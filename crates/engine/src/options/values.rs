@@ -129,6 +129,11 @@ pub(crate) fn text_value(text: Option<&String>) -> Value {
     text.map_or(Value::Null, |text| Value::Text(text.clone()))
 }
 
+/// As a script would give it.
+pub(crate) fn optional_value(number: Option<usize>) -> Value {
+    number.map_or(Value::Null, |number| whole_value(number as u64))
+}
+
 /// What comes behind a percent sign: all that strftime(3) and the crate chrono have in common, but what ends a line.
 const CONVERSIONS: &str = "aAbBcCdDeFgGhHIjklmMpPrRsSTuUVwWxXyYzZ%";
 

@@ -1,5 +1,6 @@
 //! What a server takes of the system besides its port, from its start to its end: its pid file, and who its workers are.
 
+pub mod affinity;
 pub mod identity;
 mod pid_file;
 
