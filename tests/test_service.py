@@ -11,7 +11,7 @@ import subprocess
 import pytest
 
 from conftest import TESTS, start_rust
-from server import descendants, free_port, php_command, process_status, run, rust_command, tcp_sockets, wait_until
+from server import RUST_ECHO, descendants, free_port, php_command, process_status, run, rust_command, tcp_sockets, wait_until
 from wire import open_websocket
 
 MODES = pytest.mark.parametrize("mode", ["base", "process"])
@@ -234,8 +234,9 @@ def test_workers_are_somebody_else(service, tmp_path, mode, by):
     uid, gid = SOMEBODY.pw_uid, SOMEBODY.pw_gid
     groups = set(os.getgrouplist(SOMEBODY.pw_name, gid))
     workers = server.workers(2)
-    for pid in server.processes():
-        assert numbers(pid)[:2] == (({uid}, {gid}) if pid in workers else ({0}, {0}))
+    for pid in workers:
+        wait_until(lambda p=pid: numbers(p) == ({uid}, {gid}, groups), "who they are to be")
+    assert all(numbers(pid)[:2] == ({0}, {0}) for pid in set(server.processes()) - set(workers))
     # So are those that replace them.
     os.kill(server.pid, signal.SIGUSR1)
     workers = wait_until(lambda: not set(now := server.workers(2)) & set(workers) and now, "other workers")
@@ -310,7 +311,59 @@ def test_chroot(service, tmp_path):
     assert [path.name for path in root.iterdir()] == ["inside"]
 
 
+# ---- signals and titles ----
+
+
+@MODES
+def test_signals_that_change_nothing(service, mode):
+    server = service(mode, set={"worker_num": 2})
+    with open_websocket(server.port) as wire:
+        workers, everybody = server.workers(2), server.processes()
+        for pid in everybody:
+            ignored = [signal.SIGHUP, signal.SIGPIPE, signal.SIGWINCH, signal.SIGRTMIN, signal.SIGUSR2]
+            for number in ignored + ([signal.SIGUSR1, signal.SIGINT] if pid in workers else []):
+                os.kill(pid, number)
+        do(wire, "pid")
+        # Whoever dies of one of them is replaced, or is missing, before a later signal to the same process is handled.
+        os.kill(server.pid, signal.SIGUSR1)
+        wait_until(lambda: not set(server.workers(2)) & set(workers), "other workers")
+    assert set(everybody) - set(workers) <= set(server.processes())
+    assert "ERROR" not in server.output
+
+
+@MODES
+def test_a_worker_has_a_title(service, mode):
+    server = service(mode, set={"worker_num": 1})
+    with open_websocket(server.port) as wire:
+        answer = do(wire, "title", "chat: worker")
+        assert answer["result"] is True
+        assert pathlib.Path(f"/proc/{answer['pid']}/cmdline").read_text().rstrip("\0") == "chat: worker"
+        assert b"service.php" in pathlib.Path(f"/proc/{server.pid}/cmdline").read_bytes()
+
+
 # ---- the same in Rust ----
+
+
+def test_the_example_of_a_graceful_reload(start_server, tmp_path):
+    def start(name, port):
+        program = RUST_ECHO.with_name("graceful_reload")
+        return start_server([program, "--port", port, "--workers", 1, "--pid-file", tmp_path / name], port)
+
+    one = start("one", free_port())
+    with open_websocket(one.port) as wire:
+        before = wire.text("who").message()
+        os.kill(int((tmp_path / "one").read_text()), signal.SIGUSR1)
+        wait_until(lambda: wire.text("who").message() != before, "another worker")
+        again = wire.text("who").message()
+        wait_until(lambda: wire.text("reload").message() == "the workers are replaced", "a second reload")
+        wait_until(lambda: wire.text("who").message() != again, "another worker")
+        two = start("two", one.port)
+        wait_until(lambda: len(tcp_sockets(one.port, "0A")) == 2, "both servers")
+        os.kill(int((tmp_path / "one").read_text()), signal.SIGTERM)
+        assert wire.skip_to_close().code == 1001
+    assert one.wait_exit() == 0
+    with open_websocket(one.port) as wire:
+        assert int(wire.text("who").message().split()[1]) in two.processes()
 
 
 @pytest.mark.parametrize("mode", ["base", "process", "thread"])
