@@ -21,6 +21,8 @@ namespace {
 
     function swoole_strerror(int $errno, int $error_type = SWOOLE_STRERROR_SYSTEM): string {}
 
+    function swoole_error_log(int $level, string $msg): void {}
+
     function swoole_set_process_name(string $process_name): bool {}
 
     function swoole_coroutine_create(callable $func, mixed ...$param): int|false {}

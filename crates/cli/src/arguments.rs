@@ -58,6 +58,15 @@ pub struct ServerArguments {
     /// What may be owed to one connection, in bytes.
     #[arg(long, default_value_t = 8 << 20)]
     pub outbox_bytes_max: usize,
+    /// A file that has the master's process id as long as the server runs.
+    #[arg(long)]
+    pub pid_file: Option<String>,
+    /// Who worker processes are, if root starts the server.
+    #[arg(long)]
+    pub user: Option<String>,
+    /// The group of worker processes, if root starts the server.
+    #[arg(long)]
+    pub group: Option<String>,
 }
 
 impl ServerArguments {
@@ -77,6 +86,9 @@ impl ServerArguments {
         let server = apply(server, self.heartbeat_check_interval, Builder::heartbeat_check_interval);
         let server = apply(server, self.ping_interval, Builder::ping_interval);
         let server = if let Some(reactors) = self.reactors { server.reactors(reactors) } else { server };
+        let server = if let Some(path) = &self.pid_file { server.pid_file(path) } else { server };
+        let server = if let Some(name) = &self.user { server.user(name) } else { server };
+        let server = if let Some(name) = &self.group { server.group(name) } else { server };
         if self.deflate { server.compression(Compression::default()) } else { server }
     }
 }

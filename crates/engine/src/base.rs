@@ -6,6 +6,7 @@ use crate::listener::Listener;
 use crate::manager::{Besides, Happened, Manager, Plan, Seat};
 use crate::reactor::Reactor;
 use crate::server::{Attempt, Server, StartError};
+use crate::service::affinity;
 use crate::station::{Among, Station, Way};
 use crate::worker;
 use std::io::{self, Write};
@@ -20,7 +21,7 @@ pub(crate) fn start(
     config: &Config,
     listener: &Listener,
     handlers: &Arc<Handlers>,
-    started: &dyn Fn(Server),
+    started: &dyn Fn(Server) -> io::Result<()>,
 ) -> Result<(), StartError> {
     refuse_threads()?;
     // What is still in the buffer would be printed by each worker.
@@ -75,16 +76,17 @@ fn serve(
     config: &Config,
     listener: &Listener,
     handlers: &Arc<Handlers>,
-    started: &dyn Fn(Server),
+    started: &dyn Fn(Server) -> io::Result<()>,
     seat: Seat,
 ) -> io::Result<()> {
+    affinity::stay(config, seat.worker)?;
     let shared = &server.shared;
     let settings = config.settings(Protocol::WebSocket, handlers.request.is_some(), false);
     let (table, exchange) = (shared.table.clone(), shared.exchange.clone());
     let reactor = Reactor::new(config, settings, listener, table, exchange, seat.seat)?;
     let number = seat.seat;
     let among = join(server, seat);
-    started(server.clone());
+    started(server.clone())?;
     let mut station = Station::own(reactor, Some(among), config.max_wait_time)?;
     let mut dispatch = Dispatch::new(server.clone(), handlers.clone(), config, number);
     worker::run(&mut station, &mut dispatch, server, shared.inboxes.first(), config)

@@ -1,13 +1,17 @@
 //! A server before its start: its handlers, its settings, and how it comes to run.
 
-use crate::config::{Config, DispatchMode, Mode};
+use crate::config::{Config, ConfigError, ConfigErrors, DispatchMode, Mode};
 use crate::dispatch::Handlers;
 use crate::frame::{Acceptance, Frame, Outcome, Request};
 use crate::link::Inbox;
 use crate::listener::{BindError, Listener};
+use crate::options;
 use crate::remote::Limits;
 use crate::server::{Attempt, Server, Shared, StartError};
+use crate::service::Service;
+use crate::tcp::Tcp;
 use crate::{base, process, thread};
+use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
@@ -119,7 +123,7 @@ impl Builder {
         self
     }
 
-    /// How many workers; 1 by default.
+    /// How many workers; 1 by default, 0 is one for each processor.
     #[must_use]
     pub fn workers(mut self, workers: usize) -> Builder {
         self.config.workers = workers;
@@ -234,6 +238,62 @@ impl Builder {
         self
     }
 
+    /// What the sockets are told besides their address.
+    #[must_use]
+    pub fn tcp(mut self, tcp: Tcp) -> Builder {
+        self.config.tcp = tcp;
+        self
+    }
+
+    /// The fd of the first connection; 1 by default.
+    #[must_use]
+    pub fn start_session_id(mut self, fd: u64) -> Builder {
+        self.config.start_session_id = fd;
+        self
+    }
+
+    /// Each worker process, and each reactor, stays on one processor.
+    #[must_use]
+    pub fn cpu_affinity(mut self, on: bool) -> Builder {
+        self.config.cpu_affinity = on;
+        self
+    }
+
+    /// Processors that are left to others then.
+    #[must_use]
+    pub fn cpu_affinity_ignore(mut self, processors: impl IntoIterator<Item = usize>) -> Builder {
+        self.config.cpu_affinity_ignore = processors.into_iter().collect();
+        self
+    }
+
+    /// A file that has the master's process id as long as the server runs; none by default.
+    #[must_use]
+    pub fn pid_file(mut self, path: impl Into<String>) -> Builder {
+        self.config.pid_file = Some(path.into());
+        self
+    }
+
+    /// Who worker processes are, by name or number, if root starts the server.
+    #[must_use]
+    pub fn user(mut self, name: impl Into<String>) -> Builder {
+        self.config.user = Some(name.into());
+        self
+    }
+
+    /// The group of worker processes, by name or number, if root starts the server; the user's by default.
+    #[must_use]
+    pub fn group(mut self, name: impl Into<String>) -> Builder {
+        self.config.group = Some(name.into());
+        self
+    }
+
+    /// What worker processes see as the root of all paths, if root starts the server.
+    #[must_use]
+    pub fn chroot(mut self, path: impl Into<String>) -> Builder {
+        self.config.chroot = Some(path.into());
+        self
+    }
+
     /// Where it is bound.
     ///
     /// # Errors
@@ -259,12 +319,13 @@ impl Builder {
     /// # Errors
     /// As [`Builder::start`].
     pub fn start_with(self, started: impl Fn(Server)) -> Result<(), StartError> {
-        let Builder { listener, mut config, handlers } = self;
+        let Builder { listener, config, handlers } = self;
         if handlers.message.is_none() {
             return Err(StartError::NoMessageHandler);
         }
-        config.check()?;
+        let mut config = options::checked(&config)?;
         let listener = listener?;
+        let service = take_service(&config)?;
         let descriptors =
             wirewool_ipc::process::raise_descriptor_limit().attempt("cannot read the descriptor limit")?;
         config.max_connection = config.max_connection.min(usize::try_from(descriptors).unwrap_or(usize::MAX));
@@ -288,14 +349,49 @@ impl Builder {
             limits: Limits { push_bytes_max: config.push_bytes_max, outbox_bytes_max: config.outbox_bytes_max },
         };
         let server = Server { shared: Arc::new(shared) };
+        server.shared.table.begin_at(config.start_session_id);
+        listener.tell(&config.tcp, config.backlog).attempt("cannot set the socket's options")?;
         listener.listen(config.backlog, config.tcp_nodelay).attempt("cannot listen")?;
         if let Some(address) = listener.address() {
             tracing::info!("listening on {address} with {} workers", config.workers);
         }
-        match config.mode {
-            Mode::Base => base::start(&server, &config, &listener, &Arc::new(handlers), &started),
-            Mode::Process => process::start(&server, &config, &listener, &Arc::new(handlers), &started),
-            Mode::Thread => thread::start(&server, &config, &listener, &Arc::new(handlers), &started),
-        }
+        service.begin().attempt("cannot write the pid file")?;
+        let handlers = Arc::new(handlers);
+        let started = |server: Server| -> io::Result<()> {
+            if config.mode != Mode::Thread {
+                service.become_worker()?;
+            }
+            started(server);
+            Ok(())
+        };
+        let result = match config.mode {
+            Mode::Base => base::start(&server, &config, &listener, &handlers, &started),
+            Mode::Process => process::start(&server, &config, &listener, &handlers, &started),
+            Mode::Thread => thread::start(&server, &config, &listener, &handlers, &started),
+        };
+        // Workers do not come here.
+        service.end();
+        result
     }
+}
+
+/// What it asks of the system besides its port.
+fn take_service(config: &Config) -> Result<Service, ConfigErrors> {
+    let mut wrong = Vec::new();
+    let service = Service::take(config, &mut wrong);
+    if config.mode == Mode::Thread {
+        let given = [("user", &config.user), ("group", &config.group), ("chroot", &config.chroot)];
+        let given = given.into_iter().filter_map(|(option, value)| Some((option, value.as_ref()?)));
+        let wanted = "a mode with worker processes";
+        wrong.extend(given.map(|(option, value)| ConfigError {
+            option,
+            value: format!("{value:?}"),
+            wanted: wanted.into(),
+        }));
+    }
+    if wrong.is_empty() {
+        return Ok(service);
+    }
+    service.end();
+    Err(ConfigErrors(wrong))
 }

@@ -1,13 +1,13 @@
 //! What a server is told: its limits, its times, its workers.
 
+use crate::tcp::Tcp;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::IpAddr;
-use std::ops::RangeInclusive;
 use std::time::Duration;
 use wirewool_hub::fd::Fd;
 use wirewool_hub::settings::{Protocol, Settings};
 use wirewool_proto::http::head::HeadLimits;
-use wirewool_proto::websocket::extension::{Compression, WINDOW_BITS_MAX, WINDOW_BITS_MIN};
+use wirewool_proto::websocket::extension::Compression;
 
 /// How a server is spread over processes and threads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,6 +65,14 @@ pub struct Config {
     pub backlog: i32,
     /// Small pieces leave at once (TCP_NODELAY).
     pub tcp_nodelay: bool,
+    /// What else the sockets are told.
+    pub tcp: Tcp,
+    /// The fd of the first connection.
+    pub start_session_id: u64,
+    /// Each worker process and each reactor stays on one processor.
+    pub cpu_affinity: bool,
+    /// Processors that are left to others then.
+    pub cpu_affinity_ignore: Vec<usize>,
     /// The longest message and the longest request body that is received, in bytes.
     pub message_bytes_max: usize,
     /// The longest message that may be pushed, in bytes.
@@ -109,10 +117,54 @@ pub struct Config {
     pub send_timeout: Option<Duration>,
     /// Close frames go to the handler.
     pub close_events: bool,
+    /// The file that says which process the server is.
+    pub pid_file: Option<String>,
+    /// Who workers are, by name or number.
+    pub user: Option<String>,
+    /// Their group, by name or number; by default the user's.
+    pub group: Option<String>,
+    /// What workers see as the root of all paths.
+    pub chroot: Option<String>,
+    /// In PHP, whether the server leaves the terminal.
+    pub daemonize: bool,
     /// Where the log goes; nowhere in particular by default.
     pub log_file: Option<String>,
     /// What is logged: 0 everything … 6 nothing.
     pub log_level: u8,
+    /// How a line of the log begins, as for strftime(3).
+    pub log_date_format: String,
+    /// With microseconds behind that.
+    pub log_date_with_microseconds: bool,
+    /// How often a log file is begun.
+    pub log_rotation: LogRotation,
+}
+
+/// How often a log file is begun; what is not `Single` puts the time behind the file's name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogRotation {
+    /// There is one.
+    Single,
+    /// `.202612`.
+    Monthly,
+    /// `.20261231`.
+    Daily,
+    /// `.2026123123`.
+    Hourly,
+    /// `.202612312359`.
+    EveryMinute,
+}
+
+impl LogRotation {
+    /// What comes behind the file's name, as for strftime(3).
+    pub fn suffix(self) -> Option<&'static str> {
+        match self {
+            LogRotation::Single => None,
+            LogRotation::Monthly => Some(".%Y%m"),
+            LogRotation::Daily => Some(".%Y%m%d"),
+            LogRotation::Hourly => Some(".%Y%m%d%H"),
+            LogRotation::EveryMinute => Some(".%Y%m%d%H%M"),
+        }
+    }
 }
 
 /// The default of `max_connection`; the descriptor limit, if lower, lowers it at the start.
@@ -135,9 +187,6 @@ impl DispatchMode {
     }
 }
 
-/// How long a connection may be silent.
-const INTERVALS: RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_secs(86_400);
-
 /// More reactors than that are asked for, not assumed.
 const REACTORS_DEFAULT_MAX: usize = 8;
 
@@ -157,6 +206,10 @@ impl Default for Config {
             max_connection: CONNECTIONS_MAX,
             backlog: 512,
             tcp_nodelay: true,
+            tcp: Tcp::default(),
+            start_session_id: 1,
+            cpu_affinity: false,
+            cpu_affinity_ignore: Vec::new(),
             message_bytes_max: 2 << 20,
             push_bytes_max: 2 << 20,
             outbox_bytes_max: 8 << 20,
@@ -179,11 +232,24 @@ impl Default for Config {
             send_yield: None,
             send_timeout: None,
             close_events: false,
+            pid_file: None,
+            user: None,
+            group: None,
+            chroot: None,
+            daemonize: false,
             log_file: None,
             log_level: 2,
+            log_date_format: "%Y-%m-%d %H:%M:%S".to_owned(),
+            log_date_with_microseconds: false,
+            log_rotation: LogRotation::Single,
         }
     }
 }
+
+/// Settings that cannot be: all of them.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}", .0.iter().map(ConfigError::to_string).collect::<Vec<_>>().join("; "))]
+pub struct ConfigErrors(pub Vec<ConfigError>);
 
 /// A setting that cannot be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -194,58 +260,10 @@ pub struct ConfigError {
     /// What it was set to.
     pub value: String,
     /// What it wants.
-    pub wanted: &'static str,
+    pub wanted: String,
 }
 
 impl Config {
-    /// Checks what its types do not.
-    ///
-    /// # Errors
-    /// The first setting that cannot be.
-    pub fn check(&self) -> Result<(), ConfigError> {
-        let rows: [(&'static str, usize, usize, usize, &'static str); 7] = [
-            ("workers", self.workers, 1, 1000, "1 to 1000"),
-            ("reactors", self.reactors, 1, 64, "1 to 64"),
-            ("ring_bytes", self.ring_bytes, 4096, 16 << 20, "4 KiB to 16 MiB"),
-            ("max_connection", self.max_connection, 1, 1_000_000, "1 to 1000000"),
-            ("message_bytes_max", self.message_bytes_max, 125, 1 << 32, "125 bytes to 4 GiB"),
-            ("push_bytes_max", self.push_bytes_max, 125, 1 << 32, "125 bytes to 4 GiB"),
-            ("outbox_bytes_max", self.outbox_bytes_max, 1024, 1 << 32, "1 KiB to 4 GiB"),
-        ];
-        for (option, value, least, most, wanted) in rows {
-            if !(least..=most).contains(&value) {
-                return Err(ConfigError { option, value: value.to_string(), wanted });
-            }
-        }
-        for (option, time) in [
-            ("heartbeat_idle_time", self.heartbeat_idle_time),
-            ("heartbeat_check_interval", self.heartbeat_check_interval),
-            ("max_idle_time", self.max_idle_time),
-            ("ping_interval", self.ping_interval),
-        ] {
-            if let Some(time) = time.filter(|time| !INTERVALS.contains(time)) {
-                return Err(ConfigError { option, value: format!("{time:?}"), wanted: "10 ms to a day" });
-            }
-        }
-        if let Some(compression) = &self.compression {
-            let bits = WINDOW_BITS_MIN..=WINDOW_BITS_MAX;
-            let good = (1..=9).contains(&compression.level)
-                && bits.contains(&compression.server_max_window_bits)
-                && bits.contains(&compression.client_max_window_bits);
-            if !good {
-                let wanted = "windows of 9 to 15 bits and a level from 1 to 9";
-                return Err(ConfigError { option: "compression", value: format!("{compression:?}"), wanted });
-            }
-        }
-        for name in &self.subprotocols {
-            if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_graphic() && byte != b',') {
-                let wanted = "names without spaces and commas (RFC 6455 §4.1)";
-                return Err(ConfigError { option: "subprotocols", value: format!("{name:?}"), wanted });
-            }
-        }
-        Ok(())
-    }
-
     /// After how many messages and requests a new worker is to be replaced, if ever: some sooner, some later.
     pub fn requests_of_a_worker(&self) -> Option<u64> {
         if self.max_request == 0 {

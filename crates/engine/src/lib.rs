@@ -12,9 +12,10 @@
 //! ```
 //!
 //! * [`server`], [`builder`]: the front door; [`config`], [`options`]: what can be set; [`frame`]: what handlers get.
+//! * [`service`]: its pid file, who its workers are, and on which processors.
 //! * `process`, `base`, `thread`: the modes; [`master`] and [`manager`]: fork and watch; [`reactors`]: the master's threads.
 //! * `worker`: the loop that runs handlers, on a [`station`]: with a [`reactor`] of its own, or at a `desk`.
-//! * [`reactor`]: a pass, on `poller`, `sockets`, `acceptor`, [`listener`]; [`quota`]: log lines that peers cause.
+//! * [`reactor`]: a pass, on `poller`, `sockets`, `acceptor`, [`listener`], [`tcp`]; [`quota`]: log lines that peers cause.
 //! * `links`: rings; `relay`: events to workers; [`remote`]: commands to others; `intake`: commands from others.
 //! * `dispatch`: events become calls; `link`: commands from other threads; [`heartbeat`]: who is silent.
 #![forbid(unsafe_code)]
@@ -42,8 +43,10 @@ pub mod reactors;
 mod relay;
 pub mod remote;
 pub mod server;
+pub mod service;
 mod sockets;
 pub mod station;
+pub mod tcp;
 mod thread;
 mod worker;
 
@@ -54,7 +57,4 @@ pub use crate::frame::{Acceptance, Frame, Message, Request};
 pub use crate::server::{Server, StartError};
 pub use wirewool_hub::{command::Refused, fd::Fd};
 pub use wirewool_proto::http::response::Response;
-pub use wirewool_proto::websocket::close::CloseCode;
-pub use wirewool_proto::websocket::extension::Compression;
-pub use wirewool_proto::websocket::frame::Opcode;
-pub use wirewool_proto::websocket::message::Kind;
+pub use wirewool_proto::websocket::{close::CloseCode, extension::Compression, frame::Opcode, message::Kind};

@@ -1,8 +1,9 @@
 //! The socket that all workers accept from.
 
+use crate::tcp::Tcp;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::net::Shutdown;
-use socket2::{Domain, Protocol, Socket, Type};
+use rustix::net::{Shutdown, sockopt};
+use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
@@ -53,6 +54,14 @@ impl Listener {
         Ok(Listener { socket: Arc::new(OwnedFd::from(socket)), address })
     }
 
+    /// What it and its connections are told, before it listens.
+    ///
+    /// # Errors
+    /// As for [`Tcp::tell`].
+    pub fn tell(&self, tcp: &Tcp, backlog: i32) -> io::Result<()> {
+        tcp.tell(&*self.socket, self.address.is_some(), backlog)
+    }
+
     /// Lets connections come; `backlog` of them may wait.
     ///
     /// # Errors
@@ -60,7 +69,7 @@ impl Listener {
     pub fn listen(&self, backlog: i32, nodelay: bool) -> io::Result<()> {
         // Linux hands TCP_NODELAY on to the accepted sockets: one call instead of one for each.
         if self.address.is_some() {
-            rustix::net::sockopt::set_tcp_nodelay(&*self.socket, nodelay)?;
+            sockopt::set_tcp_nodelay(&*self.socket, nodelay)?;
         }
         Ok(rustix::net::listen(&*self.socket, backlog)?)
     }
@@ -94,8 +103,24 @@ fn bind(address: SocketAddr) -> io::Result<Listener> {
     if address.is_ipv6() {
         socket.set_only_v6(false)?;
     }
-    socket.bind(&address.into())?;
+    bind_or_share(&socket, &address.into())?;
     Listener::adopt(OwnedFd::from(socket))
+}
+
+/// Binds a socket, also to a port on which others listen if they have said that it may be shared. Whether this server
+/// shares it is asked when it starts: [`Tcp::tell`].
+///
+/// # Errors
+/// Those of bind(2).
+pub fn bind_or_share(socket: &Socket, address: &SockAddr) -> io::Result<()> {
+    match socket.bind(address) {
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse && !address.is_unix() => {
+            sockopt::set_socket_reuseport(socket, true)?;
+            // What is in the way, if it is still.
+            socket.bind(address).map_err(|_| error)
+        }
+        bound => bound,
+    }
 }
 
 impl AsFd for Listener {

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use wirewool_ipc::exchange::{Exchange, Standing, Wish};
 use wirewool_ipc::process::{Ended, Fork, fork, kill, wait};
+use wirewool_ipc::reopen;
 use wirewool_ipc::signal::{Signal, Signals};
 use wirewool_ipc::table::Table;
 
@@ -141,6 +142,8 @@ pub struct Manager {
     dismissed: bool,
     ended: bool,
     first: bool,
+    /// How often the log was to be reopened.
+    reopens: u64,
 }
 
 impl Manager {
@@ -156,7 +159,8 @@ impl Manager {
         listener: Listener,
         mut signals: Signals,
     ) -> io::Result<Manager> {
-        signals.watch(&[Signal::Term, Signal::Chld, Signal::Usr1, Signal::Usr2])?;
+        reopen::share()?;
+        signals.watch(&[Signal::Term, Signal::Chld, Signal::Usr1, Signal::Usr2, Signal::Winch, Signal::Rtmin])?;
         // Whoever asks for something else must not kill the server.
         signals.ignore(&[Signal::Hup, Signal::Pipe])?;
         let now = Instant::now();
@@ -176,6 +180,7 @@ impl Manager {
             dismissed: false,
             ended: false,
             first: true,
+            reopens: reopen::asked(),
         })
     }
 
@@ -212,7 +217,8 @@ impl Manager {
             self.see_leaving();
             self.reap();
             self.kill_late();
-            if !besides.is_nothing() && self.news.is_empty() {
+            let is_to_be_told = self.is_log_to_be_reopened() || !besides.is_nothing();
+            if is_to_be_told && self.news.is_empty() {
                 return Ok(Happened::Nothing);
             }
         }
@@ -326,6 +332,16 @@ impl Manager {
             self.news.push_back(Happened::ReloadBegins);
             self.slots.iter_mut().filter_map(|slot| slot.current.as_mut()).for_each(|child| child.outdated = true);
         }
+    }
+
+    /// Was a signal sent that asks for it since the last time? Then the workers are woken, to see so as well.
+    fn is_log_to_be_reopened(&mut self) -> bool {
+        let asked = reopen::asked();
+        let is_new = std::mem::replace(&mut self.reopens, asked) != asked;
+        if is_new {
+            self.exchange.ring_all();
+        }
+        is_new
     }
 
     /// A reload goes on: the next ones are asked to leave, or it is over.

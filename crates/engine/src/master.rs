@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use wirewool_hub::settings::Settings;
 use wirewool_ipc::exchange::{Exchange, Wish};
 use wirewool_ipc::process::{Ended, Fork, fork, kill, wait};
+use wirewool_ipc::reopen;
 use wirewool_ipc::signal::{Signal, Signals};
 use wirewool_ipc::table::Table;
 
@@ -53,6 +54,8 @@ pub struct Master {
     /// The manager was asked to end, and is killed then.
     kill_at: Option<Instant>,
     failed: bool,
+    /// How often the log was to be reopened.
+    reopens: u64,
 }
 
 impl Master {
@@ -68,6 +71,8 @@ impl Master {
         listener: Listener,
     ) -> io::Result<Side> {
         let mut signals = Signals::install(&[Signal::Term, Signal::Int, Signal::Usr1, Signal::Usr2, Signal::Chld])?;
+        reopen::share()?;
+        signals.watch(&[Signal::Winch, Signal::Rtmin])?;
         // Whoever asks for something else must not kill the server.
         signals.ignore(&[Signal::Hup, Signal::Pipe])?;
         // If the manager dies, its workers are this process's to wait for.
@@ -87,6 +92,7 @@ impl Master {
                 ending: false,
                 kill_at: None,
                 failed: false,
+                reopens: reopen::asked(),
             })),
             Fork::Child => {
                 // The terminal's ^C goes to all processes: the master ends them in order.
@@ -159,10 +165,21 @@ impl Master {
             if self.ending {
                 return Ok(News::Ending);
             }
-            if !besides.is_nothing() {
+            if self.is_log_to_be_reopened() || !besides.is_nothing() {
                 return Ok(News::Nothing);
             }
         }
+    }
+
+    /// Was a signal sent that asks for it since the last time? Then all processes are woken, to see so as well.
+    fn is_log_to_be_reopened(&mut self) -> bool {
+        let asked = reopen::asked();
+        let is_new = std::mem::replace(&mut self.reopens, asked) != asked;
+        if is_new {
+            self.exchange.ring_all();
+            self.exchange.manager().ring();
+        }
+        is_new
     }
 
     /// Ends the workers, then the connections.

@@ -7,6 +7,7 @@ use crate::listener::Listener;
 use crate::manager::{Besides, Plan, Seat};
 use crate::master::{Master, News, Side};
 use crate::server::{Attempt, Server, StartError};
+use crate::service::affinity;
 use crate::station::Station;
 use crate::worker;
 use std::io::{self, Write};
@@ -19,7 +20,7 @@ pub(crate) fn start(
     config: &Config,
     listener: &Listener,
     handlers: &Arc<Handlers>,
-    started: &dyn Fn(Server),
+    started: &dyn Fn(Server) -> io::Result<()>,
 ) -> Result<(), StartError> {
     refuse_threads()?;
     // What is still in the buffer would be printed by each process.
@@ -60,12 +61,13 @@ fn serve(
     server: &Server,
     config: &Config,
     handlers: &Arc<Handlers>,
-    started: &dyn Fn(Server),
+    started: &dyn Fn(Server) -> io::Result<()>,
     seat: Seat,
 ) -> io::Result<()> {
     let number = seat.seat;
+    affinity::stay(config, seat.worker)?;
     let among = join(server, seat);
-    started(server.clone());
+    started(server.clone())?;
     let mut station = Station::elsewhere(among, config.max_wait_time)?;
     let mut dispatch = Dispatch::new(server.clone(), handlers.clone(), config, number);
     worker::run(&mut station, &mut dispatch, server, None, config)

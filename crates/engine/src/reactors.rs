@@ -5,6 +5,7 @@ use crate::intake::Intake;
 use crate::listener::Listener;
 use crate::reactor::{Reactor, Served};
 use crate::relay::{Lanes, Relay};
+use crate::service::affinity;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
@@ -81,7 +82,7 @@ impl Reactors {
             let word = LastWord { over: self.over.clone(), exchange: self.exchange.clone() };
             let thread = Builder::new().name(format!("reactor-{seat}")).spawn(move || {
                 let _word = word;
-                let made = Loop::new(&parts, seat, ending);
+                let made = affinity::stay(&parts.config, seat).and_then(|()| Loop::new(&parts, seat, ending));
                 let (made, result) = match made {
                     Ok(made) => (Some(made), Ok(())),
                     Err(error) => (None, Err(error)),

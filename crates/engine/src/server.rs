@@ -1,7 +1,7 @@
 //! The front door for Rust: build a server, start it, and reach its connections from anywhere.
 
 use crate::builder::Builder;
-use crate::config::{Config, ConfigError, Mode};
+use crate::config::{Config, ConfigErrors, Mode};
 use crate::dispatch::{self, Handlers};
 use crate::frame::Message;
 use crate::heartbeat;
@@ -31,9 +31,9 @@ pub enum StartError {
     /// A server without a message handler has nothing to do.
     #[error("require onMessage callback: set it with Builder::on_message")]
     NoMessageHandler,
-    /// A setting cannot be.
+    /// Settings cannot be.
     #[error(transparent)]
-    Config(#[from] ConfigError),
+    Config(#[from] ConfigErrors),
     /// The address cannot be listened on.
     #[error(transparent)]
     Bind(#[from] BindError),

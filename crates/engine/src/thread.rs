@@ -25,11 +25,11 @@ pub(crate) fn start(
     config: &Config,
     listener: &Listener,
     handlers: &Arc<Handlers>,
-    started: &dyn Fn(Server),
+    started: &dyn Fn(Server) -> io::Result<()>,
 ) -> Result<(), StartError> {
     // The signals go to the first server of a process; another one ends by its handle.
     let signals = Signals::install(&[Signal::Term, Signal::Int]).ok();
-    started(server.clone());
+    started(server.clone()).attempt("cannot begin")?;
     let threads = spawn(server, config, listener, handlers)?;
     let result = oversee(server, listener, signals.as_ref(), &threads, config.max_wait_time).attempt("cannot wait");
     server.shutdown();

@@ -11,6 +11,9 @@
 //! | [`exchange`] | who sits where, and a ring for each two who talk |
 //! | [`doorbell`] | waking another process or thread |
 //! | [`signal`] | signals as something that a poller waits for |
+//! | [`reopen`] | telling all processes that the log was rotated |
+//! | [`daemon`] | going on without a terminal |
+//! | [`socket`] | options of sockets |
 //! | [`process`] | fork, wait, kill, and telling our children from an application's |
 //!
 //! All unsafe code of the workspace is here and in the PHP extension.
@@ -20,6 +23,7 @@ compile_error!("wirewool runs on Linux only");
 
 #[cfg(not(loom))]
 pub mod atomics;
+pub mod daemon;
 pub mod doorbell;
 #[cfg(not(loom))]
 pub mod exchange;
@@ -32,10 +36,13 @@ mod owner;
 pub mod process;
 #[cfg_attr(loom, path = "model.rs")]
 pub mod region;
+#[cfg(not(loom))]
+pub mod reopen;
 pub mod ring;
 #[cfg(not(loom))]
 pub mod shared_table;
 pub mod signal;
+pub mod socket;
 mod sync;
 #[cfg(not(loom))]
 pub mod table;

@@ -45,11 +45,32 @@ pub fn fork() -> io::Result<Fork> {
         return Ok(Fork::Parent(child));
     }
     if become_child(parent, bell).is_err() {
-        // SAFETY: Async-signal-safe, and runs none of the exit handlers, which are the parent's.
-        unsafe { libc::_exit(1) };
+        // The exit handlers are the parent's.
+        leave_at_once(1);
     }
     drop(blocked);
     Ok(Fork::Child)
+}
+
+/// Forks a child that nobody watches and that outlives its parent; none in the child. The process must have a single
+/// thread.
+pub(crate) fn fork_free() -> io::Result<Option<Pid>> {
+    require_single_thread()?;
+    // SAFETY: As in `fork`.
+    let forked = unsafe { libc::fork() };
+    if forked < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    if forked == 0 {
+        FOREIGN.store(false, SeqCst);
+    }
+    Ok(Pid::from_raw(forked))
+}
+
+/// Ends the process, with nothing of what a program does at its end.
+pub(crate) fn leave_at_once(status: i32) -> ! {
+    // SAFETY: Async-signal-safe, and runs none of the exit handlers.
+    unsafe { libc::_exit(status) }
 }
 
 /// The parent at the fork of a child of ours, 0 in any other process.
@@ -68,6 +89,21 @@ fn become_child(parent: Pid, bell: ChildBell) -> io::Result<()> {
     process::set_parent_process_death_signal(Some(process::Signal::TERM))?;
     // It may have died before we asked to be told.
     if process::getppid() == Some(parent) { Ok(()) } else { Err(Errno::SRCH.into()) }
+}
+
+/// To be called by a child of [`fork`] that has become somebody else: the kernel forgets then whom the child is to follow.
+///
+/// # Errors
+///
+/// ESRCH if its parent is dead: it is to end. Those of prctl(2).
+pub fn follow_parent() -> io::Result<()> {
+    let parent = PARENT.load(SeqCst);
+    if parent == 0 || is_foreign() {
+        return Ok(());
+    }
+    process::set_parent_process_death_signal(Some(process::Signal::TERM))?;
+    // It may have died before we asked to be told.
+    if is_orphan() { Err(Errno::SRCH.into()) } else { Ok(()) }
 }
 
 /// How long a thread that was joined may stay in /proc: the kernel wakes the joiner a moment before it removes it.

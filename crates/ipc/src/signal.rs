@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 use std::mem;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::ptr;
-use std::sync::atomic::{AtomicI32, AtomicU32, Ordering::SeqCst};
+use std::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, Ordering::SeqCst};
 use std::thread;
 use std::time::Duration;
 
@@ -35,11 +35,22 @@ pub enum Signal {
     Chld = libc::SIGCHLD,
     /// The terminal changed its size; here: reopen the log.
     Winch = libc::SIGWINCH,
+    /// SIGRTMIN, as the GNU C library counts: reopen the log.
+    Rtmin = 34,
 }
 
 impl Signal {
-    const CATCHABLE: [Signal; 8] =
-        [Signal::Hup, Signal::Int, Signal::Usr1, Signal::Usr2, Signal::Pipe, Signal::Term, Signal::Chld, Signal::Winch];
+    const CATCHABLE: [Signal; 9] = [
+        Signal::Hup,
+        Signal::Int,
+        Signal::Usr1,
+        Signal::Usr2,
+        Signal::Pipe,
+        Signal::Term,
+        Signal::Chld,
+        Signal::Winch,
+        Signal::Rtmin,
+    ];
 
     /// Its number, as in signal(7).
     pub fn number(self) -> i32 {
@@ -58,7 +69,7 @@ static OWNER: AtomicI32 = AtomicI32::new(0);
 
 /// What came and was not taken yet: bit n is signal n. A signal that comes twice before it is taken was one signal, as
 /// in the kernel. Since this, not the doorbell, carries the numbers, none is lost however many come.
-static RECEIVED: AtomicU32 = AtomicU32::new(0);
+static RECEIVED: AtomicU64 = AtomicU64::new(0);
 
 /// How many seconds an orphan has left from SIGTERM on; 0 for ever.
 static ORPHAN_S: AtomicU32 = AtomicU32::new(0);
@@ -202,6 +213,8 @@ extern "C" fn report(number: c_int) {
     if OWNER.load(SeqCst) == own_pid() {
         IN_HANDLER.fetch_add(1, SeqCst);
         RECEIVED.fetch_or(bit(number), SeqCst);
+        #[cfg(not(loom))]
+        crate::reopen::note(number);
         let seconds = ORPHAN_S.load(SeqCst);
         if number == libc::SIGTERM && seconds != 0 && is_orphan() {
             // SAFETY: Async-signal-safe, and SIG_DFL runs no code of ours.
@@ -226,7 +239,7 @@ extern "C" fn report(number: c_int) {
     unsafe { errno.write(interrupted) };
 }
 
-fn bit(number: i32) -> u32 {
+fn bit(number: i32) -> u64 {
     1 << number
 }
 

@@ -1,5 +1,5 @@
 /* This is a generated file, edit the .stub.php file instead.
- * Stub hash: 1d90aedff23e7f67b01a6a8c7e5dd7c271ebad26 */
+ * Stub hash: 52d9bdcd6ea9506fd33fc0d69bb51166f9831fa4 */
 
 ZEND_BEGIN_ARG_WITH_RETURN_TYPE_INFO_EX(arginfo_swoole_version, 0, 0, IS_STRING, 0)
 ZEND_END_ARG_INFO()
@@ -17,6 +17,11 @@ ZEND_END_ARG_INFO()
 ZEND_BEGIN_ARG_WITH_RETURN_TYPE_INFO_EX(arginfo_swoole_strerror, 0, 1, IS_STRING, 0)
 	ZEND_ARG_TYPE_INFO(0, errno, IS_LONG, 0)
 	ZEND_ARG_TYPE_INFO_WITH_DEFAULT_VALUE(0, error_type, IS_LONG, 0, "SWOOLE_STRERROR_SYSTEM")
+ZEND_END_ARG_INFO()
+
+ZEND_BEGIN_ARG_WITH_RETURN_TYPE_INFO_EX(arginfo_swoole_error_log, 0, 2, IS_VOID, 0)
+	ZEND_ARG_TYPE_INFO(0, level, IS_LONG, 0)
+	ZEND_ARG_TYPE_INFO(0, msg, IS_STRING, 0)
 ZEND_END_ARG_INFO()
 
 ZEND_BEGIN_ARG_WITH_RETURN_TYPE_INFO_EX(arginfo_swoole_set_process_name, 0, 1, _IS_BOOL, 0)
@@ -126,6 +131,7 @@ ZEND_FUNCTION(swoole_last_error);
 ZEND_FUNCTION(swoole_errno);
 ZEND_FUNCTION(swoole_clear_error);
 ZEND_FUNCTION(swoole_strerror);
+ZEND_FUNCTION(swoole_error_log);
 ZEND_FUNCTION(swoole_set_process_name);
 ZEND_FUNCTION(swoole_coroutine_create);
 ZEND_FUNCTION(swoole_coroutine_defer);
@@ -163,6 +169,7 @@ static const zend_function_entry ext_functions[] = {
 	ZEND_FE(swoole_errno, arginfo_swoole_errno)
 	ZEND_FE(swoole_clear_error, arginfo_swoole_clear_error)
 	ZEND_FE(swoole_strerror, arginfo_swoole_strerror)
+	ZEND_FE(swoole_error_log, arginfo_swoole_error_log)
 	ZEND_FE(swoole_set_process_name, arginfo_swoole_set_process_name)
 	ZEND_FE(swoole_coroutine_create, arginfo_swoole_coroutine_create)
 	ZEND_FE(swoole_coroutine_defer, arginfo_swoole_coroutine_defer)

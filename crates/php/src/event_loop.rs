@@ -20,6 +20,7 @@ use crate::coroutine::scheduler;
 use crate::event_methods;
 use crate::exception;
 use crate::guard::Stop;
+use crate::log;
 use crate::timer;
 use crate::timers::{Key, Timers};
 use crate::worker;
@@ -196,6 +197,7 @@ pub(crate) fn forked() {
 /// # Errors
 /// A callback did not return: this process is to end.
 pub(crate) fn pump() -> Result<Besides, Stop> {
+    log::follow();
     NOW.set(Some(Instant::now()));
     if with(|it| !it.watched.is_empty()) {
         poll(Some(Duration::ZERO));
@@ -255,6 +257,7 @@ pub(crate) fn turn() -> Result<Turn, Stop> {
         Phase::Wait => {
             PHASE.set(Phase::Fired);
             wait()?;
+            log::follow();
             call_cycle(false)?;
         }
         Phase::Fired => match with(|it| it.fired.pop_front()) {

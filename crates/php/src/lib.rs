@@ -5,7 +5,7 @@
 //! * [`frame`], [`pack`], [`request`], [`response`], [`reply`], [`cookie`], [`iterator`], [`functions`]: the API's objects.
 //! * [`atomic`], [`table`], [`rows`]: what processes share.
 //! * [`server`], [`event`], [`options`], [`listener`]: a server that is being set up.
-//! * [`start`], [`worker`], [`queue`], [`dispatch`], [`log`]: a server that runs.
+//! * [`start`], [`worker`], [`queue`], [`dispatch`], [`log`], [`service`]: a server that runs.
 //! * [`connections`], [`websocket`]: what scripts do with its connections.
 //! * [`client`]: connections to other servers.
 //!
@@ -44,6 +44,7 @@ mod rows;
 mod sending;
 mod serial;
 mod server;
+mod service;
 mod start;
 mod table;
 mod timer;

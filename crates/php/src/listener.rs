@@ -8,6 +8,7 @@ use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 
 use socket2::{Domain, SockAddr, SockRef, Socket, Type};
+use wirewool_engine::listener::bind_or_share;
 
 /// What kind of socket, of the numbers `SWOOLE_SOCK_*`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +47,7 @@ pub(crate) fn bind(host: &str, port: u16, kind: SocketType) -> io::Result<(Socke
     if kind != SocketType::UnixStream {
         socket.set_reuse_address(true)?;
     }
-    socket.bind(&address)?;
+    bind_or_share(&socket, &address)?;
     let port = socket.local_addr()?.as_socket().map_or(0, |address| address.port());
     Ok((socket, port))
 }

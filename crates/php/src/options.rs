@@ -12,17 +12,18 @@ use crate::zend::value::Owned;
 /// Lists deeper than this are none: one that contains itself has no end.
 const DEPTH_MAX: usize = 8;
 
-/// Sets each option of the array; one that cannot be set is named in a warning, and changes nothing.
+/// Sets each option of the array; those that cannot be set are all named in one warning, and change nothing.
 ///
 /// # Errors
 /// As for a warning.
 pub(crate) fn apply(config: &mut Config, array: &Array) -> Result<(), Stop> {
+    let mut errors = Vec::new();
     for (key, value) in array.elements() {
         if let Err(error) = options::set(config, &name(key), &read(&value, 0)) {
-            warning::warn_user(&error.to_string())?;
+            errors.push(error.to_string());
         }
     }
-    Ok(())
+    if errors.is_empty() { Ok(()) } else { warning::warn_user(&errors.join("; ")) }
 }
 
 /// An array with a name in it is a map, any other a list.

@@ -14,6 +14,7 @@ use wirewool_engine::manager::{Besides, Happened, Manager, Plan, Seat};
 use wirewool_engine::master::{Master, News, Side};
 use wirewool_engine::reactor::Reactor;
 use wirewool_engine::remote::Limits;
+use wirewool_engine::service::affinity;
 use wirewool_engine::station::{Among, Station, Way};
 use wirewool_hub::settings::{Protocol, Settings};
 use wirewool_ipc::exchange::Exchange;
@@ -34,12 +35,12 @@ use crate::guard::Stop;
 use crate::iterator::Connections;
 use crate::last_error;
 use crate::listener;
-use crate::log;
 use crate::method::{Call, methods};
 use crate::process;
 use crate::sending::{self, Patience};
 use crate::serial;
 use crate::server::{self, MODE_PROCESS, Phase, Server, Shared, slot};
+use crate::service::Service;
 use crate::timer;
 use crate::warning;
 use crate::worker::{self, Parts};
@@ -74,13 +75,14 @@ fn required(protocol: Protocol) -> (Event, &'static str) {
 struct Common {
     shared: Rc<Shared>,
     listener: Listener,
+    service: Service,
 }
 
 fn prepare(server: Object<'_>, state: &Server, protocol: Protocol) -> io::Result<Common> {
     let mut config = state.config();
     let descriptors = usize::try_from(raise_descriptor_limit()?).unwrap_or(usize::MAX);
     config.max_connection = config.max_connection.min(descriptors);
-    log::open(config.log_file.as_deref(), config.log_level)?;
+    let service = Service::take(&config).map_err(io::Error::other)?;
     let others = threads()?.saturating_sub(1);
     if others > 0 {
         let message = format!("workers are forked, but this process has {others} other threads");
@@ -88,6 +90,7 @@ fn prepare(server: Object<'_>, state: &Server, protocol: Protocol) -> io::Result
     }
     let socket = state.take_socket().ok_or_else(|| io::Error::other("the server has no socket"))?;
     let listener = Listener::adopt(OwnedFd::from(socket))?;
+    listener.tell(&config.tcp, config.backlog)?;
     listener.listen(config.backlog, config.tcp_nodelay)?;
     mark_foreign_children()?;
     let has_reactors = server.property(slot::MODE).as_long() == Some(MODE_PROCESS);
@@ -95,6 +98,7 @@ fn prepare(server: Object<'_>, state: &Server, protocol: Protocol) -> io::Result
     let workers = 2 * config.workers;
     let (seats, owners) = if has_reactors { (config.reactors + workers, config.reactors) } else { (workers, workers) };
     let table = Arc::new(Table::new(owners, config.max_connection)?);
+    table.begin_at(config.start_session_id);
     let exchange = Arc::new(Exchange::new(seats, config.ring_bytes)?);
     let shared = Rc::new(Shared {
         table,
@@ -110,7 +114,7 @@ fn prepare(server: Object<'_>, state: &Server, protocol: Protocol) -> io::Result
     if let Some(connections) = server.property(slot::CONNECTIONS).as_object().and_then(Object::state::<Connections>) {
         connections.bind(Some(Rc::new(All::new(shared.clone()))));
     }
-    Ok(Common { shared, listener })
+    Ok(Common { shared, listener, service })
 }
 
 fn start(call: &Call<'_>) -> Result<bool, Stop> {
@@ -144,13 +148,17 @@ fn start(call: &Call<'_>) -> Result<bool, Stop> {
             return Err(exception::throw(Class::Exception, code, &format!("failed to start the server: {error}")));
         }
     };
+    // Another process would print what is buffered here once more.
+    process::flush_output()?;
+    if let Err(error) = common.service.begin(&common.shared.config) {
+        return Err(exception::throw(Class::Exception, 0, &format!("failed to start the server: {error}")));
+    }
     show_settings(server, &common.shared)?;
     let pid = Owned::long(std::process::id().into());
     server.set_property(slot::MASTER_PID, Owned::copy(&pid))?;
     server.set_property(slot::MANAGER_PID, pid)?;
     state.set_shared(common.shared.clone());
     state.set_phase(Phase::Running);
-    // The children would print what is buffered here once more.
     process::flush_output()?;
     let ran = if common.shared.has_reactors { run_master(server, &common) } else { run_alone(server, &common) };
     let ended = match ran {
@@ -162,12 +170,15 @@ fn start(call: &Call<'_>) -> Result<bool, Stop> {
         Err(error) => {
             state.set_phase(Phase::Constructed);
             ENDED.store(true, Ordering::Relaxed);
+            common.service.end();
+            common.service.tell_failed(&format!("the server cannot run: {error}"));
             let code = error.raw_os_error().map_or(0, i64::from);
             return Err(exception::throw(Class::Exception, code, &format!("the server cannot run: {error}")));
         }
     };
     ENDED.store(true, Ordering::Relaxed);
     listener::remove_file(&common.listener);
+    common.service.end();
     let called = ended.and_then(|()| Dispatch::of(server, &common.shared).tell(Event::Shutdown));
     state.set_phase(Phase::Constructed);
     dispatch::within_method(called)?;
@@ -194,7 +205,7 @@ fn plan(shared: &Shared) -> Plan {
 
 /// Master and manager in one.
 fn run_alone(server: Object<'_>, common: &Common) -> io::Result<Left> {
-    let Common { shared, listener } = common;
+    let Common { shared, listener, .. } = common;
     let signals = Signals::install(&[Signal::Term, Signal::Int])?;
     let manager = Manager::new(plan(shared), shared.table.clone(), shared.exchange.clone(), listener.clone(), signals)?;
     match run_manager(server, common, manager)? {
@@ -205,12 +216,14 @@ fn run_alone(server: Object<'_>, common: &Common) -> io::Result<Left> {
 
 /// The master with its reactors, and in another process the manager.
 fn run_master(server: Object<'_>, common: &Common) -> io::Result<Left> {
-    let Common { shared, listener } = common;
+    let Common { shared, listener, .. } = common;
     let (table, exchange) = (shared.table.clone(), shared.exchange.clone());
     let mut master = match Master::fork(plan(shared), shared.config.reactors, table, exchange, listener.clone())? {
         Side::Master(master) => master,
         Side::Manager(manager) => {
             forked();
+            // The master speaks for both.
+            common.service.forked();
             let managed = set_manager(server, std::process::id()).map(|()| run_manager(server, common, manager));
             return Ok(Left::Child(match managed {
                 Ok(Ok(Managed::Ended(called) | Managed::Worker(called))) => called,
@@ -230,6 +243,9 @@ fn run_master(server: Object<'_>, common: &Common) -> io::Result<Left> {
     let settings = settings(server, shared)?;
     let tells_connected = has_callback(server, Event::Connect);
     let mut reactors = Some(master.start(&shared.config, settings, tells_connected, shared.table.clone())?);
+    if called.is_ok() {
+        common.service.tell_ready();
+    }
     loop {
         let besides = match called.and_then(|()| event_loop::pump()) {
             Ok(besides) => besides,
@@ -292,9 +308,15 @@ fn run_manager(server: Object<'_>, common: &Common, mut manager: Manager) -> io:
             Happened::Nothing => Ok(()),
             Happened::Forked(seat) => {
                 forked();
+                common.service.forked();
                 return Ok(Managed::Worker(serve(server, common, seat)));
             }
-            Happened::Started => dispatch.tell(Event::ManagerStart),
+            Happened::Started => {
+                if !shared.has_reactors {
+                    common.service.tell_ready();
+                }
+                dispatch.tell(Event::ManagerStart)
+            }
             Happened::Failed { worker, pid, ended } => {
                 let (code, signal) = match ended {
                     Ended::Exited(code) => (code, 0),
@@ -345,7 +367,7 @@ fn settings(server: Object<'_>, shared: &Shared) -> io::Result<Settings> {
 
 /// The place of a worker among the processes of the server.
 fn station(server: Object<'_>, common: &Common, seat: Seat) -> io::Result<Station> {
-    let Common { shared, listener } = common;
+    let Common { shared, listener, .. } = common;
     let (table, exchange, config) = (shared.table.clone(), shared.exchange.clone(), &shared.config);
     let limits = Limits { push_bytes_max: config.push_bytes_max, outbox_bytes_max: config.outbox_bytes_max };
     let Seat { seat, signals, .. } = seat;
@@ -362,6 +384,11 @@ fn station(server: Object<'_>, common: &Common, seat: Seat) -> io::Result<Statio
 fn serve(server: Object<'_>, common: &Common, seat: Seat) -> Result<(), Stop> {
     let shared = &common.shared;
     let (id, number, successor) = (seat.worker, seat.seat, seat.successor);
+    if let Err(error) = affinity::stay(&shared.config, id).and_then(|()| common.service.become_worker()) {
+        tracing::error!("worker {id} cannot become who it is to be: {error}");
+        process::set_exit_status(1);
+        return Err(Stop::Thrown);
+    }
     server.set_property(slot::WORKER_ID, Owned::long(id as i64))?;
     server.set_property(slot::WORKER_PID, Owned::long(std::process::id().into()))?;
     let dispatch = Rc::new(Dispatch::of(server, shared));

@@ -1,14 +1,19 @@
-//! The table: one row for each option, with its names, bounds, default, meaning and effect.
+//! The rows of what connections, workers, HTTP and WebSockets are given: names, bounds, default, meaning and effect.
 
 use crate::config::DispatchMode;
-use crate::options::values::{compression, interval, put, seconds, set_subprotocols, size, truth, whole};
-use crate::options::{OptionRow, Value};
+use crate::options::values::{
+    compression, compression_value, interval, interval_value, put, seconds, set_subprotocols, size, truth, whole,
+    whole_value,
+};
+use crate::options::{OptionRow, Rust, Value};
 use wirewool_proto::websocket::extension::Compression;
 
-/// All options that this version has.
+const RING_BYTES_MAX: usize = 16 << 20;
+
 pub(crate) const OPTIONS: &[OptionRow] = &[
     OptionRow {
         names: &["worker_num"],
+        rust: Some(Rust { name: "workers", value: |config| Value::Int(config.workers as i64) }),
         wanted: "0 to 1000",
         default: "1; in mode SWOOLE_PROCESS one for each processor",
         meaning: "Workers; 0 is one for each processor.",
@@ -24,13 +29,23 @@ pub(crate) const OPTIONS: &[OptionRow] = &[
     },
     OptionRow {
         names: &["reactor_num"],
+        rust: Some(Rust { name: "reactors", value: |config| Value::Int(config.reactors as i64) }),
         wanted: "1 to 64",
         default: "one for each processor, at most 8",
         meaning: "Reactors: threads of the master that have the connections, in mode SWOOLE_PROCESS.",
         set: |config, value| put(&mut config.reactors, whole(value, 1, 64).map(|n| n as usize)),
     },
     OptionRow {
+        names: &[],
+        rust: Some(Rust { name: "ring_bytes", value: |config| whole_value(config.ring_bytes as u64) }),
+        wanted: "4K to 16M",
+        default: "1M",
+        meaning: "The size of each ring between two processes.",
+        set: |config, value| put(&mut config.ring_bytes, size(value, 4 << 10).filter(|bytes| *bytes <= RING_BYTES_MAX)),
+    },
+    OptionRow {
         names: &["dispatch_mode"],
+        rust: Some(Rust { name: "dispatch", value: |_| Value::Null }),
         wanted: "1 to 5",
         default: "2",
         meaning: "Which worker gets an event, in mode SWOOLE_PROCESS: 1 one after the other, 2 by the fd, 3 the one with the least to do, 4 by the peer's address, 5 by the uid given to `bind()`. In 1 and 3 that holds for messages and requests; what connects and closes goes by the fd, and the order is not guaranteed.",
@@ -47,6 +62,7 @@ pub(crate) const OPTIONS: &[OptionRow] = &[
     },
     OptionRow {
         names: &["max_request"],
+        rust: Some(Rust { name: "max_request", value: |config| whole_value(config.max_request) }),
         wanted: "0 to 1000000000",
         default: "0",
         meaning: "A worker is replaced after so many messages and requests; 0 is never.",
@@ -54,6 +70,7 @@ pub(crate) const OPTIONS: &[OptionRow] = &[
     },
     OptionRow {
         names: &["max_request_grace"],
+        rust: None,
         wanted: "0 to 1000000000",
         default: "half of max_request, if that is more than 10",
         meaning: "Up to so many more, by chance: workers are not all replaced at once.",
@@ -61,6 +78,7 @@ pub(crate) const OPTIONS: &[OptionRow] = &[
     },
     OptionRow {
         names: &["reload_async"],
+        rust: None,
         wanted: "true or false",
         default: "true",
         meaning: "A reload replaces all workers at once, otherwise one after the other.",
@@ -68,6 +86,7 @@ pub(crate) const OPTIONS: &[OptionRow] = &[
     },
     OptionRow {
         names: &["buffer_high_watermark"],
+        rust: None,
         wanted: "1 to 4G",
         default: "four fifths of socket_buffer_size",
         meaning: "When more than that is stuck on its way to a connection, `bufferFull` is called.",
@@ -75,6 +94,7 @@ pub(crate) const OPTIONS: &[OptionRow] = &[
     },
     OptionRow {
         names: &["buffer_low_watermark"],
+        rust: None,
         wanted: "0 to 4G",
         default: "0",
         meaning: "When no more than that is stuck any more, `bufferEmpty` is called.",
@@ -82,6 +102,7 @@ pub(crate) const OPTIONS: &[OptionRow] = &[
     },
     OptionRow {
         names: &["max_connection", "max_conn"],
+        rust: Some(Rust { name: "max_connection", value: |config| whole_value(config.max_connection as u64) }),
         wanted: "1 to 1000000",
         default: "100000, or the descriptor limit if that is lower",
         meaning: "Connections of all workers together. Further ones wait to be accepted.",
@@ -89,6 +110,7 @@ pub(crate) const OPTIONS: &[OptionRow] = &[
     },
     OptionRow {
         names: &["backlog"],
+        rust: None,
         wanted: "1 to 65535",
         default: "512",
         meaning: "Connections that may wait to be accepted.",
@@ -96,6 +118,7 @@ pub(crate) const OPTIONS: &[OptionRow] = &[
     },
     OptionRow {
         names: &["open_tcp_nodelay"],
+        rust: None,
         wanted: "true or false",
         default: "true",
         meaning: "Small pieces leave at once (TCP_NODELAY).",
@@ -103,20 +126,23 @@ pub(crate) const OPTIONS: &[OptionRow] = &[
     },
     OptionRow {
         names: &["package_max_length"],
-        wanted: "64K to 4G",
+        rust: Some(Rust { name: "message_bytes_max", value: |config| whole_value(config.message_bytes_max as u64) }),
+        wanted: "125 to 4G",
         default: "2M",
         meaning: "The longest message, and the longest request body, that is received. A longer message closes its connection with 1009, a longer body is answered with 413.",
-        set: |config, value| put(&mut config.message_bytes_max, size(value, 64 << 10)),
+        set: |config, value| put(&mut config.message_bytes_max, size(value, 125)),
     },
     OptionRow {
         names: &["output_buffer_size", "buffer_output_size"],
-        wanted: "1K to 4G",
+        rust: Some(Rust { name: "push_bytes_max", value: |config| whole_value(config.push_bytes_max as u64) }),
+        wanted: "125 to 4G",
         default: "2M",
         meaning: "The longest message or response that may be sent in one call; a longer one is refused with error 1203.",
-        set: |config, value| put(&mut config.push_bytes_max, size(value, 1 << 10)),
+        set: |config, value| put(&mut config.push_bytes_max, size(value, 125)),
     },
     OptionRow {
         names: &["socket_buffer_size"],
+        rust: Some(Rust { name: "outbox_bytes_max", value: |config| whole_value(config.outbox_bytes_max as u64) }),
         wanted: "1K to 4G, or 0 for 4G",
         default: "8M",
         meaning: "What may be owed to one connection; what would be more is refused with error 1009.",
@@ -127,6 +153,7 @@ pub(crate) const OPTIONS: &[OptionRow] = &[
     },
     OptionRow {
         names: &["max_wait_time"],
+        rust: Some(Rust { name: "max_wait_time", value: |_| Value::Null }),
         wanted: "1 to 3600 seconds",
         default: "3",
         meaning: "How long a server that ends waits for its connections and workers.",
@@ -134,6 +161,7 @@ pub(crate) const OPTIONS: &[OptionRow] = &[
     },
     OptionRow {
         names: &["http_head_timeout"],
+        rust: Some(Rust { name: "head_timeout", value: |config| Value::Float(config.head_timeout.as_secs_f64()) }),
         wanted: "0.001 to 3600 seconds",
         default: "10",
         meaning: "From the accept of a connection to the end of its first request's head, and between two pieces of a request's body.",
@@ -141,6 +169,10 @@ pub(crate) const OPTIONS: &[OptionRow] = &[
     },
     OptionRow {
         names: &["http_keepalive_timeout"],
+        rust: Some(Rust {
+            name: "keep_alive_timeout",
+            value: |config| Value::Float(config.keep_alive_timeout.as_secs_f64()),
+        }),
         wanted: "0.001 to 3600 seconds",
         default: "75",
         meaning: "From a response to the next request on the same connection.",
@@ -148,6 +180,10 @@ pub(crate) const OPTIONS: &[OptionRow] = &[
     },
     OptionRow {
         names: &["websocket_handshake_timeout"],
+        rust: Some(Rust {
+            name: "handshake_timeout",
+            value: |config| Value::Float(config.handshake_timeout.as_secs_f64()),
+        }),
         wanted: "0.001 to 3600 seconds",
         default: "10",
         meaning: "From an upgrade request to its answer.",
@@ -155,6 +191,7 @@ pub(crate) const OPTIONS: &[OptionRow] = &[
     },
     OptionRow {
         names: &["websocket_close_timeout"],
+        rust: Some(Rust { name: "close_timeout", value: |config| Value::Float(config.close_timeout.as_secs_f64()) }),
         wanted: "0.001 to 3600 seconds",
         default: "2",
         meaning: "From the last byte sent to a closing connection to its peer's end.",
@@ -162,6 +199,7 @@ pub(crate) const OPTIONS: &[OptionRow] = &[
     },
     OptionRow {
         names: &["heartbeat_idle_time"],
+        rust: Some(Rust { name: "heartbeat_idle_time", value: |config| interval_value(config.heartbeat_idle_time) }),
         wanted: "0.01 to 86400 seconds, or 0 for none",
         default: "twice heartbeat_check_interval, if that is set",
         meaning: "A connection of which nothing was received for so long is closed, a WebSocket with 1001; not one that `protect()` protects, or that waits for the answer to its request. Any byte counts: messages, pings, pongs.",
@@ -169,6 +207,10 @@ pub(crate) const OPTIONS: &[OptionRow] = &[
     },
     OptionRow {
         names: &["heartbeat_check_interval"],
+        rust: Some(Rust {
+            name: "heartbeat_check_interval",
+            value: |config| interval_value(config.heartbeat_check_interval),
+        }),
         wanted: "0.01 to 86400 seconds, or 0 for none",
         default: "half of heartbeat_idle_time, if that is set",
         meaning: "How much later than that it may be closed; at most half of that time. Only connections that may be late are looked at.",
@@ -176,6 +218,7 @@ pub(crate) const OPTIONS: &[OptionRow] = &[
     },
     OptionRow {
         names: &["max_idle_time"],
+        rust: Some(Rust { name: "max_idle_time", value: |config| interval_value(config.max_idle_time) }),
         wanted: "0.01 to 86400 seconds, or 0 for none",
         default: "0",
         meaning: "As heartbeat_idle_time, but what is sent counts as well.",
@@ -183,6 +226,7 @@ pub(crate) const OPTIONS: &[OptionRow] = &[
     },
     OptionRow {
         names: &["websocket_ping_interval"],
+        rust: Some(Rust { name: "ping_interval", value: |config| interval_value(config.ping_interval) }),
         wanted: "0.01 to 86400 seconds, or 0 for none",
         default: "0",
         meaning: "A WebSocket of which nothing was received for so long is pinged; if nothing is received for as long again, it is closed with 1001. One that is protected is only pinged. The pong is given to the message handler only with open_websocket_pong_frame.",
@@ -190,7 +234,11 @@ pub(crate) const OPTIONS: &[OptionRow] = &[
     },
     OptionRow {
         names: &["websocket_subprotocol"],
-        wanted: "a name, or a list of names in the order of preference",
+        rust: Some(Rust {
+            name: "subprotocols",
+            value: |config| Value::List(config.subprotocols.iter().cloned().map(Value::Text).collect()),
+        }),
+        wanted: "a name without spaces and commas, or a list of such names in the order of preference",
         default: "none",
         meaning: "The subprotocols that are spoken. The first one that the client offers is answered.",
         set: |config, value| match value {
@@ -207,6 +255,10 @@ pub(crate) const OPTIONS: &[OptionRow] = &[
     },
     OptionRow {
         names: &["websocket_compression"],
+        rust: Some(Rust {
+            name: "compression",
+            value: |config| config.compression.map_or(Value::Bool(false), compression_value),
+        }),
         wanted: "true, false, or any of server_context_takeover, client_context_takeover (true or false), server_max_window_bits, client_max_window_bits (9 to 15), level (1 to 9), threshold (bytes)",
         default: "false; true keeps no context and takes windows of 15 bits, level 1 and no threshold",
         meaning: "Messages may be compressed (permessage-deflate), for clients that offer it: those pushed with the flag COMPRESS, and from `threshold` bytes on all of them.",
@@ -220,6 +272,7 @@ pub(crate) const OPTIONS: &[OptionRow] = &[
     },
     OptionRow {
         names: &["open_websocket_close_frame"],
+        rust: None,
         wanted: "true or false",
         default: "false",
         meaning: "Close frames go to the message handler; they are answered all the same.",
@@ -227,6 +280,7 @@ pub(crate) const OPTIONS: &[OptionRow] = &[
     },
     OptionRow {
         names: &["open_websocket_ping_frame"],
+        rust: None,
         wanted: "true or false",
         default: "false",
         meaning: "Pings go to the message handler, and are not answered by themselves.",
@@ -234,6 +288,7 @@ pub(crate) const OPTIONS: &[OptionRow] = &[
     },
     OptionRow {
         names: &["open_websocket_pong_frame"],
+        rust: None,
         wanted: "true or false",
         default: "false",
         meaning: "Pongs go to the message handler.",
@@ -241,6 +296,7 @@ pub(crate) const OPTIONS: &[OptionRow] = &[
     },
     OptionRow {
         names: &["websocket_serial"],
+        rust: None,
         wanted: "true or false",
         default: "false",
         meaning: "Callbacks for one connection never overlap: while one of them waits, what comes from that connection waits too. Other connections go on.",
@@ -248,6 +304,7 @@ pub(crate) const OPTIONS: &[OptionRow] = &[
     },
     OptionRow {
         names: &["enable_coroutine"],
+        rust: None,
         wanted: "true or false",
         default: "true",
         meaning: "Each callback runs in a coroutine of its own: it may wait, and others run meanwhile.",
@@ -255,6 +312,7 @@ pub(crate) const OPTIONS: &[OptionRow] = &[
     },
     OptionRow {
         names: &["max_coroutine", "max_coro_num"],
+        rust: None,
         wanted: "1 to 10000000",
         default: "100000",
         meaning: "Coroutines that a worker may have; what a connection sends beyond that closes it. Some 32000 is what Linux allows a process unless vm.max_map_count is raised.",
@@ -262,6 +320,7 @@ pub(crate) const OPTIONS: &[OptionRow] = &[
     },
     OptionRow {
         names: &["send_yield"],
+        rust: None,
         wanted: "true or false",
         default: "as enable_coroutine",
         meaning: "When more is owed to a connection than socket_buffer_size, a push in a coroutine waits until there is room; otherwise it is refused with error 1009.",
@@ -269,6 +328,7 @@ pub(crate) const OPTIONS: &[OptionRow] = &[
     },
     OptionRow {
         names: &["send_timeout"],
+        rust: None,
         wanted: "0.001 to 3600 seconds, or 0 for none",
         default: "0",
         meaning: "How long a push waits for room at most.",
@@ -277,58 +337,4 @@ pub(crate) const OPTIONS: &[OptionRow] = &[
             None => put(&mut config.send_timeout, seconds(value, 0.001).map(Some)),
         },
     },
-    OptionRow {
-        names: &["log_file"],
-        wanted: "a path",
-        default: "the standard output",
-        meaning: "Where the log goes.",
-        set: |config, value| match value {
-            Value::Text(path) => {
-                config.log_file = Some(path.clone());
-                true
-            }
-            _ => false,
-        },
-    },
-    OptionRow {
-        names: &["log_level"],
-        wanted: "0 to 6",
-        default: "2",
-        meaning: "What is logged: 0 debug, 1 trace, 2 info, 3 notice, 4 warning, 5 error, 6 nothing; each includes the ones above it.",
-        set: |config, value| put(&mut config.log_level, whole(value, 0, 6).map(|n| n as u8)),
-    },
-];
-
-/// Options that scripts may set but that nothing here obeys yet.
-#[rustfmt::skip]
-pub(crate) const NOT_BUILT: &[&str] = &[
-    "single_thread", "open_tcp_keepalive", "tcp_keepidle", "tcp_keepinterval", "tcp_keepcount",
-    "tcp_user_timeout", "tcp_defer_accept", "tcp_fastopen", "enable_reuse_port", "enable_delay_receive",
-    "input_buffer_size", "buffer_input_size",
-    "discard_timeout_request", "enable_unsafe_event", "max_queued_bytes",
-    "start_session_id", "kernel_socket_recv_buffer_size", "kernel_socket_send_buffer_size",
-    "task_worker_num", "task_ipc_mode", "task_max_request", "task_max_request_grace",
-    "task_tmpdir", "task_enable_coroutine", "task_use_object", "task_object", "event_object", "message_queue_key",
-    "dispatch_func", "daemonize", "pid_file", "user", "group", "chroot", "open_cpu_affinity",
-    "cpu_affinity_ignore", "hook_flags",
-    "stack_size", "c_stack_size", "enable_preemptive_scheduler", "enable_deadlock_check", "name_resolver",
-    "dns_cache_expire", "dns_cache_capacity", "max_concurrency", "worker_max_concurrency", "bootstrap",
-    "init_arguments", "open_eof_check", "open_eof_split", "package_eof", "open_length_check", "package_length_type",
-    "package_length_offset", "package_body_offset", "package_body_start", "package_length_func", "open_http_protocol",
-    "open_http2_protocol", "open_websocket_protocol", "open_mqtt_protocol", "open_redis_protocol", "http_parse_cookie",
-    "http_parse_post", "http_parse_files", "upload_tmp_dir", "upload_max_filesize", "http_compression",
-    "http_compression_level", "compression_level", "http_gzip_level", "http_compression_min_length",
-    "compression_min_length", "http_compression_types", "compression_types", "enable_static_handler", "document_root",
-    "static_handler_locations", "http_autoindex", "http_index_files", "url_rewrite_rules",
-    "websocket_mask", "ssl_cert_file", "ssl_key_file",
-    "ssl_protocols", "ssl_ciphers", "ssl_verify_peer", "ssl_allow_self_signed", "ssl_client_cert_file", "ssl_cafile",
-    "ssl_capath", "ssl_verify_depth", "ssl_prefer_server_ciphers", "ssl_ecdh_curve", "ssl_dhparam", "ssl_compress",
-    "ssl_sni_certs", "ssl_method", "log_date_format", "log_date_with_microseconds", "log_rotation", "display_errors",
-    "debug_mode", "trace_flags", "stats_file", "stats_timer_interval", "admin_server", "dns_server",
-    "socket_dns_timeout", "socket_connect_timeout", "socket_timeout", "socket_read_timeout", "socket_recv_timeout",
-    "socket_write_timeout", "socket_send_timeout", "enable_signalfd", "aio_core_worker_num", "aio_worker_num",
-    "aio_max_wait_time", "aio_max_idle_time", "thread_num", "min_thread_num", "max_thread_num",
-    "iouring_entries", "iouring_workers", "iouring_flag", "http2_header_table_size", "http2_initial_window_size",
-    "http2_max_concurrent_streams", "http2_max_frame_size", "http2_max_header_list_size", "request_slowlog_file",
-    "request_slowlog_timeout",
 ];

@@ -22,9 +22,30 @@ pub(crate) fn compression(settings: &[(String, Value)]) -> Option<Compression> {
     Some(compression)
 }
 
+/// As a script would give it.
+pub(crate) fn compression_value(compression: Compression) -> Value {
+    let bits = |bits: u8| Value::Int(bits.into());
+    let mut settings = vec![
+        ("server_context_takeover".to_owned(), Value::Bool(compression.server_context_takeover)),
+        ("client_context_takeover".to_owned(), Value::Bool(compression.client_context_takeover)),
+        ("server_max_window_bits".to_owned(), bits(compression.server_max_window_bits)),
+        ("client_max_window_bits".to_owned(), bits(compression.client_max_window_bits)),
+        ("level".to_owned(), bits(compression.level)),
+    ];
+    settings.extend(compression.threshold.map(|bytes| ("threshold".to_owned(), whole_value(bytes as u64))));
+    Value::Map(settings)
+}
+
+/// Names without spaces and commas (RFC 6455 §4.1).
 pub(crate) fn set_subprotocols(config: &mut Config, names: Vec<String>) -> bool {
-    config.subprotocols = names;
-    config.check().is_ok()
+    let is_name = |name: &String| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_graphic() && byte != b',');
+    let good = names.iter().all(is_name);
+    put(&mut config.subprotocols, good.then_some(names))
+}
+
+/// As a script would give it; what is beyond its numbers is beyond any bound.
+pub(crate) fn whole_value(number: u64) -> Value {
+    Value::Int(i64::try_from(number).unwrap_or(i64::MAX))
 }
 
 pub(crate) fn put<T>(to: &mut T, value: Option<T>) -> bool {
@@ -64,6 +85,11 @@ pub(crate) fn size(value: &Value, least: i64) -> Option<usize> {
     (least..=most).contains(&bytes).then_some(bytes as usize)
 }
 
+/// As a script would give it.
+pub(crate) fn interval_value(interval: Option<Duration>) -> Value {
+    Value::Float(interval.map_or(0.0, |interval| interval.as_secs_f64()))
+}
+
 /// How often something is done, in seconds; `Some(None)` for 0: never.
 pub(crate) fn interval(value: &Value) -> Option<Option<Duration>> {
     match whole(value, 0, 0) {
@@ -98,4 +124,51 @@ pub(crate) fn truth(value: &Value) -> Option<bool> {
         Value::Text(text) => !text.is_empty() && text != "0",
         Value::List(_) | Value::Map(_) | Value::Other(_) => return None,
     })
+}
+
+/// A path.
+pub(crate) fn path(value: &Value) -> Option<String> {
+    match value {
+        Value::Text(path) if !path.is_empty() && !path.contains('\0') => Some(path.clone()),
+        _ => None,
+    }
+}
+
+/// The name of a user or a group, or its number.
+pub(crate) fn name(value: &Value) -> Option<String> {
+    match value {
+        Value::Int(number) => u32::try_from(*number).ok().map(|number| number.to_string()),
+        value => path(value),
+    }
+}
+
+/// As a script would give it.
+pub(crate) fn text_value(text: Option<&String>) -> Value {
+    text.map_or(Value::Null, |text| Value::Text(text.clone()))
+}
+
+/// As a script would give it.
+pub(crate) fn optional_value(number: Option<usize>) -> Value {
+    number.map_or(Value::Null, |number| whole_value(number as u64))
+}
+
+/// What comes behind a percent sign: all that strftime(3) and the crate chrono have in common, but what ends a line.
+const CONVERSIONS: &str = "aAbBcCdDeFgGhHIjklmMpPrRsSTuUVwWxXyYzZ%";
+
+const DATE_FORMAT_BYTES_MAX: usize = 100;
+
+/// How a date is written.
+pub(crate) fn date_format(value: &Value) -> Option<String> {
+    let Value::Text(format) = value else { return None };
+    let mut characters = format.chars();
+    while let Some(character) = characters.next() {
+        let good = match character {
+            '%' => characters.next().is_some_and(|conversion| CONVERSIONS.contains(conversion)),
+            other => !other.is_control(),
+        };
+        if !good {
+            return None;
+        }
+    }
+    (1..=DATE_FORMAT_BYTES_MAX).contains(&format.len()).then(|| format.clone())
 }

@@ -178,6 +178,11 @@ impl Table {
         self.began_ms + self.began.elapsed().as_millis() as u64
     }
 
+    /// The first connection is to have this fd (1..=[`FD_MAX`](word::FD_MAX)), not 1. Before there is any.
+    pub fn begin_at(&self, fd: u64) {
+        self.next_fd().store(fd, SeqCst);
+    }
+
     /// A new connection of `owner`: its fd, and its row for what is noted often. `None` if the server has
     /// `max_connection` of them. Costs a load per owner. Two processes that race for the last one may both get `None`,
     /// but never both an fd.

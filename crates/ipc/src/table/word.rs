@@ -1,7 +1,8 @@
 //! Turns one word into one connection: whose it is and how far it has come.
 
 const FD_BITS: u32 = 46;
-pub(super) const FD_MAX: u64 = (1 << FD_BITS) - 1;
+/// The greatest fd.
+pub const FD_MAX: u64 = (1 << FD_BITS) - 1;
 pub(super) const OWNER_BITS: u32 = 12;
 const OWNER_MAX: u64 = (1 << OWNER_BITS) - 1;
 const STATUS_BITS: u32 = 3;
