@@ -26,8 +26,7 @@ pub(crate) fn start(
     // What is still in the buffer would be printed by each worker.
     let _ = io::stdout().flush();
     let plan = Plan {
-        workers: config.workers,
-        first_seat: 0,
+        crew: server.shared.crew,
         max_wait: config.max_wait_time,
         reload_async: config.reload_async,
         workers_own: true,

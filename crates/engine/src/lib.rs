@@ -12,7 +12,7 @@
 //! ```
 //!
 //! * [`server`], [`builder`]: the front door; [`config`], [`options`]: what can be set; [`frame`]: what handlers get.
-//! * `process`, `base`, `thread`: the modes; [`master`] and [`manager`]: fork and watch; [`reactors`]: the master's threads.
+//! * `process`, `base`, `thread`: the modes; [`crew`]: who there is; [`master`] and [`manager`]: fork and watch; [`reactors`]: the master's threads.
 //! * `worker`: the loop that runs handlers, on a [`station`]: with a [`reactor`] of its own, or at a `desk`.
 //! * [`reactor`]: a pass, on `poller`, `sockets`, `acceptor`, [`listener`]; [`quota`]: log lines that peers cause.
 //! * `links`: rings; `relay`: events to workers; [`remote`]: commands to others; `intake`: commands from others.
@@ -22,6 +22,7 @@ mod acceptor;
 mod base;
 pub mod builder;
 pub mod config;
+pub mod crew;
 mod desk;
 mod dispatch;
 pub mod frame;

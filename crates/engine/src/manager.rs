@@ -1,5 +1,6 @@
 //! Forks the workers, and forks others in the place of those that leave or die.
 
+use crate::crew::Crew;
 use crate::listener::Listener;
 use crate::poller::Poller;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -86,10 +87,8 @@ pub enum Happened {
 
 /// What a manager is told.
 pub struct Plan {
-    /// How many workers.
-    pub workers: usize,
-    /// The first of the workers' seats: each has two of them, one for its successor.
-    pub first_seat: usize,
+    /// The processes to keep running.
+    pub crew: Crew,
     /// How long a worker may take to end.
     pub max_wait: Duration,
     /// A reload replaces all workers at once, not one after the other.
@@ -161,7 +160,7 @@ impl Manager {
         signals.ignore(&[Signal::Hup, Signal::Pipe])?;
         let now = Instant::now();
         let vacant = || Slot { current: None, leaving: None, due: now, deaths: 0, used: false };
-        let slots = (0..plan.workers).map(|_| vacant()).collect();
+        let slots = (0..plan.crew.places()).map(|_| vacant()).collect();
         let news = VecDeque::new();
         Ok(Manager {
             plan,
@@ -240,8 +239,8 @@ impl Manager {
             if self.ending || slot.current.is_some() || slot.due > now {
                 continue;
             }
-            let [even, odd] = seats(&self.plan, worker);
-            let Some(seat) = [even, odd].into_iter().find(|seat| self.exchange.is_free(*seat)) else {
+            let seats = self.plan.crew.seats_of(worker);
+            let Some(seat) = seats.into_iter().find(|seat| self.exchange.is_free(*seat)) else {
                 slot.due = now + HELD_PAUSE;
                 continue;
             };
@@ -471,9 +470,4 @@ fn take_ended(place: &mut Option<Child>) -> Option<(Child, Option<Ended>)> {
     };
     *place = None;
     Some((child, ended))
-}
-
-/// The two seats of a worker.
-fn seats(plan: &Plan, worker: usize) -> [usize; 2] {
-    [plan.first_seat + worker, plan.first_seat + plan.workers + worker]
 }

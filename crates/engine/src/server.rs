@@ -2,6 +2,7 @@
 
 use crate::builder::Builder;
 use crate::config::{Config, ConfigError, Mode};
+use crate::crew::Crew;
 use crate::dispatch::{self, Handlers};
 use crate::frame::Message;
 use crate::link::{Errand, Inbox, Room};
@@ -77,6 +78,7 @@ pub(crate) struct Shared {
     pub(crate) stopping: AtomicBool,
     /// `start` has returned, whoever is left behind.
     pub(crate) ended: AtomicBool,
+    pub(crate) crew: Crew,
     pub(crate) mode: Mode,
     pub(crate) limits: Limits,
 }

@@ -8,6 +8,7 @@ use std::time::SystemTime;
 
 use socket2::Socket;
 use wirewool_engine::config::Config;
+use wirewool_engine::crew::Crew;
 use wirewool_hub::settings::Protocol;
 use wirewool_ipc::exchange::{Exchange, Standing};
 use wirewool_ipc::process::is_foreign;
@@ -85,6 +86,7 @@ pub(crate) struct Shared {
     pub(crate) exchange: Arc<Exchange>,
     pub(crate) config: Arc<Config>,
     pub(crate) protocol: Protocol,
+    pub(crate) crew: Crew,
     /// Reactors in the master own the connections.
     pub(crate) has_reactors: bool,
     /// The port, the descriptor that it listens on, and the kind of socket.
@@ -95,22 +97,16 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    /// The first of the workers' seats.
-    pub(crate) fn first_seat(&self) -> usize {
-        if self.has_reactors { self.config.reactors } else { 0 }
-    }
-
     /// The seat of whoever is a worker now.
     pub(crate) fn seat_of(&self, worker: usize) -> Option<usize> {
-        let even = self.first_seat() + worker;
         let serves = |seat: &usize| {
             let occupant = self.exchange.occupant(*seat);
             occupant.is_some_and(|occupant| occupant.standing == Standing::Serving)
         };
-        if worker >= self.config.workers {
+        if worker >= self.crew.workers {
             return None;
         }
-        [even, even + self.config.workers].into_iter().find(serves)
+        self.crew.seats_of(worker).into_iter().find(serves)
     }
 }
 

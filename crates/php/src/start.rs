@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
 use wirewool_engine::config::DispatchMode;
+use wirewool_engine::crew::Crew;
 use wirewool_engine::listener::Listener;
 use wirewool_engine::manager::{Besides, Happened, Manager, Plan, Seat};
 use wirewool_engine::master::{Master, News, Side};
@@ -91,16 +92,18 @@ fn prepare(server: Object<'_>, state: &Server, protocol: Protocol) -> io::Result
     listener.listen(config.backlog, config.tcp_nodelay)?;
     mark_foreign_children()?;
     let has_reactors = server.property(slot::MODE).as_long() == Some(MODE_PROCESS);
-    // Each worker has a second seat, for its successor; whoever has connections is an owner.
-    let workers = 2 * config.workers;
-    let (seats, owners) = if has_reactors { (config.reactors + workers, config.reactors) } else { (workers, workers) };
+    let reactors = if has_reactors { config.reactors } else { 0 };
+    let crew = Crew { reactors, workers: config.workers, tasks: 0, users: 0 };
+    // Whoever has connections is an owner, by its seat.
+    let owners = if has_reactors { reactors } else { crew.seats() };
     let table = Arc::new(Table::new(owners, config.max_connection)?);
-    let exchange = Arc::new(Exchange::new(seats, config.ring_bytes)?);
+    let exchange = Arc::new(Exchange::new(crew.seats(), config.ring_bytes)?);
     let shared = Rc::new(Shared {
         table,
         exchange,
         config: Arc::new(config),
         protocol,
+        crew,
         has_reactors,
         port: listener.address().map_or(0, |address| address.port()),
         descriptor: listener.as_fd().as_raw_fd(),
@@ -183,8 +186,7 @@ enum Left {
 
 fn plan(shared: &Shared) -> Plan {
     Plan {
-        workers: shared.config.workers,
-        first_seat: shared.first_seat(),
+        crew: shared.crew,
         max_wait: shared.config.max_wait_time,
         reload_async: shared.config.reload_async,
         workers_own: !shared.has_reactors,
@@ -207,7 +209,7 @@ fn run_alone(server: Object<'_>, common: &Common) -> io::Result<Left> {
 fn run_master(server: Object<'_>, common: &Common) -> io::Result<Left> {
     let Common { shared, listener } = common;
     let (table, exchange) = (shared.table.clone(), shared.exchange.clone());
-    let mut master = match Master::fork(plan(shared), shared.config.reactors, table, exchange, listener.clone())? {
+    let mut master = match Master::fork(plan(shared), table, exchange, listener.clone())? {
         Side::Master(master) => master,
         Side::Manager(manager) => {
             forked();
@@ -380,7 +382,7 @@ fn serve(server: Object<'_>, common: &Common, seat: Seat) -> Result<(), Stop> {
         table: shared.table.clone(),
         id,
         seat: number,
-        workers: shared.config.workers,
+        crew: shared.crew,
         by_fd,
         requests_left: shared.config.requests_of_a_worker(),
         tells_connected: has_callback(server, Event::Connect),

@@ -10,6 +10,7 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Duration;
 
+use wirewool_engine::crew::Crew;
 use wirewool_engine::station::{Station, Step};
 use wirewool_hub::command::{Command, Outlet, Refused};
 use wirewool_hub::event::{Closed, Event as Happening, Handler, Status, Verdict};
@@ -34,8 +35,8 @@ pub(crate) struct Worker {
     /// Its number, and its seat.
     pub(crate) id: usize,
     pub(crate) seat: usize,
-    /// All of a connection comes to this worker if its fd says so; of how many workers.
-    workers: usize,
+    crew: Crew,
+    /// All of a connection comes to this worker if its fd says so.
     by_fd: bool,
     /// Those elsewhere that a method has closed here, before their end was heard of.
     closed_here: HashSet<Fd>,
@@ -53,7 +54,7 @@ pub(crate) struct Parts {
     pub(crate) table: Arc<Table>,
     pub(crate) id: usize,
     pub(crate) seat: usize,
-    pub(crate) workers: usize,
+    pub(crate) crew: Crew,
     /// Which worker an event comes to depends on the fd alone.
     pub(crate) by_fd: bool,
     pub(crate) requests_left: Option<u64>,
@@ -68,7 +69,7 @@ pub(crate) fn install(parts: Parts) {
         table: parts.table,
         id: parts.id,
         seat: parts.seat,
-        workers: parts.workers,
+        crew: parts.crew,
         by_fd: parts.by_fd,
         closed_here: HashSet::new(),
         requests_left: parts.requests_left,
@@ -131,7 +132,7 @@ impl Worker {
             check(self.station.settle(&mut self.queue))?;
             return Ok(Ok(self.queue.take_closed(fd)));
         }
-        let is_told_here = self.by_fd && (fd.get() % self.workers as u64) as usize == self.id;
+        let is_told_here = self.by_fd && (fd.get() % self.crew.workers as u64) as usize == self.id;
         // One that ends begins nothing more: the end itself is for its successor, who tells the script.
         let is_ours = self.station.is_elsewhere() && is_told_here && !self.station.is_ending();
         let closed = status
@@ -155,7 +156,7 @@ impl Worker {
     /// The number of the reactor, or of the worker, that has a connection.
     pub(crate) fn owner(&self, fd: Fd) -> Option<usize> {
         let owner = self.table.connection(fd.get())?.owner;
-        Some(if self.station.is_elsewhere() { owner } else { owner % self.workers })
+        Some(if self.station.is_elsewhere() { owner } else { self.crew.place_of(owner)? })
     }
 
     /// Can what came from a connection still be answered? Not once the script has closed it.
