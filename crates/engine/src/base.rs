@@ -52,10 +52,10 @@ pub(crate) fn manage(mut manager: Manager, serve: &dyn Fn(Seat) -> io::Result<()
     loop {
         match manager.wait(&Besides::default())? {
             Happened::Forked(seat) => {
-                let worker = seat.worker;
+                let place = seat.place;
                 let served = serve(seat);
                 if let Err(error) = &served {
-                    tracing::error!("worker {worker} ends: {error}");
+                    tracing::error!("worker {place} ends: {error}");
                 }
                 let _ = io::stdout().flush();
                 exit(i32::from(served.is_err()))
@@ -91,9 +91,9 @@ fn serve(
 /// This process is a worker among others from now on, and its handles reach their connections.
 pub(crate) fn join(server: &Server, seat: Seat) -> Among {
     let shared = &server.shared;
-    let way = Way::new(shared.table.clone(), shared.exchange.clone(), seat.seat, shared.limits);
+    let way = Way::new(shared.table.clone(), shared.exchange.clone(), shared.crew, seat.seat, shared.limits);
     // Nobody was before it: this is a new process.
     let _ = shared.way.set(way.clone());
     dispatch::enter(server, Some(seat.seat));
-    Among { seat: seat.seat, exchange: shared.exchange.clone(), signals: seat.signals, way }
+    Among { seat: seat.seat, crew: shared.crew, exchange: shared.exchange.clone(), signals: seat.signals, way }
 }

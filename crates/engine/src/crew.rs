@@ -49,6 +49,15 @@ impl Crew {
         }
     }
 
+    /// What its process is called in the log.
+    pub fn name(&self, place: usize) -> String {
+        match self.role(place) {
+            Role::Worker => format!("worker {place}"),
+            Role::Task => format!("task worker {place}"),
+            Role::User => format!("user process {}", place - self.workers - self.tasks),
+        }
+    }
+
     /// The two seats of a place.
     pub fn seats_of(&self, place: usize) -> [usize; 2] {
         [self.reactors + place, self.reactors + self.places() + place]
@@ -76,6 +85,7 @@ mod tests {
             assert!(crew.seats_of(place).iter().all(|seat| crew.place_of(*seat) == Some(place)));
         }
         assert_eq!((crew.place_of(1), crew.place_of(14)), (None, None));
+        assert_eq!([0, 3, 5].map(|place| crew.name(place)), ["worker 0", "task worker 3", "user process 0"]);
         let roles: Vec<Role> = (0..6).map(|place| crew.role(place)).collect();
         assert_eq!(roles, [Role::Worker, Role::Worker, Role::Worker, Role::Task, Role::Task, Role::User]);
     }

@@ -16,6 +16,7 @@
 //! * `worker`: the loop that runs handlers, on a [`station`]: with a [`reactor`] of its own, or at a `desk`.
 //! * [`reactor`]: a pass, on `poller`, `sockets`, `acceptor`, [`listener`]; [`quota`]: log lines that peers cause.
 //! * `links`: rings; `relay`: events to workers; [`remote`]: commands to others; `intake`: commands from others.
+//! * [`parcel`]s, and the [`post`] that brings them: what processes of the crew send each other.
 //! * `dispatch`: events become calls; `link`: commands from other threads.
 #![forbid(unsafe_code)]
 mod acceptor;
@@ -33,7 +34,9 @@ pub mod listener;
 pub mod manager;
 pub mod master;
 pub mod options;
+pub mod parcel;
 pub mod poller;
+pub mod post;
 mod process;
 mod promises;
 pub mod quota;

@@ -297,12 +297,12 @@ fn run_manager(server: Object<'_>, common: &Common, mut manager: Manager) -> io:
                 return Ok(Managed::Worker(serve(server, common, seat)));
             }
             Happened::Started => dispatch.tell(Event::ManagerStart),
-            Happened::Failed { worker, pid, ended } => {
+            Happened::Failed { place, pid, ended } => {
                 let (code, signal) = match ended {
                     Ended::Exited(code) => (code, 0),
                     Ended::Killed(signal) => (0, signal),
                 };
-                let numbers = [worker as i64, pid.as_raw_pid().into(), code.into(), signal.into()];
+                let numbers = [place as i64, pid.as_raw_pid().into(), code.into(), signal.into()];
                 dispatch.tell_numbers(Event::WorkerError, numbers)
             }
             Happened::ReloadBegins => dispatch.tell(Event::BeforeReload),
@@ -351,8 +351,8 @@ fn station(server: Object<'_>, common: &Common, seat: Seat) -> io::Result<Statio
     let (table, exchange, config) = (shared.table.clone(), shared.exchange.clone(), &shared.config);
     let limits = Limits { push_bytes_max: config.push_bytes_max, outbox_bytes_max: config.outbox_bytes_max };
     let Seat { seat, signals, .. } = seat;
-    let way = Way::new(table.clone(), exchange.clone(), seat, limits);
-    let among = Among { seat, exchange: exchange.clone(), signals, way };
+    let way = Way::new(table.clone(), exchange.clone(), shared.crew, seat, limits);
+    let among = Among { seat, crew: shared.crew, exchange: exchange.clone(), signals, way };
     if shared.has_reactors {
         return Station::elsewhere(among, config.max_wait_time);
     }
@@ -363,7 +363,7 @@ fn station(server: Object<'_>, common: &Common, seat: Seat) -> io::Result<Statio
 /// A worker, from its first callback to its last.
 fn serve(server: Object<'_>, common: &Common, seat: Seat) -> Result<(), Stop> {
     let shared = &common.shared;
-    let (id, number, successor) = (seat.worker, seat.seat, seat.successor);
+    let (id, number, successor) = (seat.place, seat.seat, seat.successor);
     server.set_property(slot::WORKER_ID, Owned::long(id as i64))?;
     server.set_property(slot::WORKER_PID, Owned::long(std::process::id().into()))?;
     let dispatch = Rc::new(Dispatch::of(server, shared));
