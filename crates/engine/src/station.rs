@@ -97,7 +97,7 @@ impl Among {
 
 enum Site {
     /// The connections are this loop's; what others send for them comes in.
-    Own(Box<Reactor>, Option<Intake>),
+    Own(Box<Reactor>, Option<Box<Intake>>),
     /// The connections are the reactors'; what happens to them comes in.
     Elsewhere(Box<Desk>),
 }
@@ -127,7 +127,7 @@ impl Station {
         let mut intake = None;
         if let Some(among) = &among {
             reactor.watch_signals(&among.signals)?;
-            intake = Some(Intake::new(among.exchange.clone(), among.seat, true));
+            intake = Some(Box::new(Intake::new(among.exchange.clone(), among.seat, true)));
         }
         Ok(Station::new(Site::Own(Box::new(reactor), intake), among, max_wait))
     }
@@ -543,6 +543,13 @@ impl Station {
             let counter = among.exchange.count(among.seat, count);
             // Nobody else writes to it.
             counter.store(counter.load(Relaxed).wrapping_add(more), Relaxed);
+        }
+    }
+
+    /// Says how much of something this worker has.
+    pub fn set_count(&self, count: Count, value: u64) {
+        if let Some(among) = &self.among {
+            among.exchange.count(among.seat, count).store(value, Relaxed);
         }
     }
 

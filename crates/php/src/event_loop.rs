@@ -469,7 +469,15 @@ pub(crate) fn call(callback: Rc<Callback>, mut arguments: Vec<Owned>) -> Result<
 /// # Errors
 /// It did not return: this process is to end.
 pub(crate) fn call_plainly(callback: &Callback, arguments: &mut [Owned]) -> Result<(), Stop> {
-    match callback.call(arguments) {
+    call_for(callback, arguments, &mut Owned::undefined())
+}
+
+/// As [`call_plainly`]; what it returns is put into `result`, which is empty before.
+///
+/// # Errors
+/// It did not return: this process is to end.
+pub(crate) fn call_for(callback: &Callback, arguments: &mut [Owned], result: &mut Owned) -> Result<(), Stop> {
+    match callback.call_for(arguments, result) {
         Outcome::Bailout => Err(Stop::Bailout),
         Outcome::Returned | Outcome::Threw | Outcome::Exited => exception::settle(),
     }

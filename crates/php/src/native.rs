@@ -15,6 +15,7 @@ use crate::request::RequestState;
 use crate::response::ResponseState;
 use crate::server::Server;
 use crate::table::Table;
+use crate::task_worker::Task;
 use crate::zend::ffi::Family;
 use crate::zend::layout::Zval;
 
@@ -52,6 +53,7 @@ extern "C" fn ww_state_new(family: Family) -> *mut c_void {
         Family::WaitGroup => make::<WaitGroup>(),
         Family::Batch => make::<Batch>(),
         Family::Client => make::<HttpClient>(),
+        Family::Task => make::<Task>(),
     }
 }
 
@@ -79,6 +81,7 @@ unsafe extern "C" fn ww_state_free(family: Family, state: *mut c_void) -> bool {
         Family::WaitGroup => end::<WaitGroup>,
         Family::Batch => end::<Batch>,
         Family::Client => end::<HttpClient>,
+        Family::Task => end::<Task>,
     };
     // A panic was reported by its hook, and an object that dies has nobody to tell.
     // SAFETY: the caller vouches for it.
@@ -110,6 +113,7 @@ unsafe extern "C" fn ww_state_held(family: Family, state: *mut c_void, index: us
         Family::WaitGroup => held::<WaitGroup>,
         Family::Batch => held::<Batch>,
         Family::Client => held::<HttpClient>,
+        Family::Task => held::<Task>,
     };
     // SAFETY: the caller vouches for it.
     unsafe { ask(state, index) }

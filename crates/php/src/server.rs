@@ -44,6 +44,7 @@ pub(crate) mod slot {
     pub(crate) const MASTER_PID: u32 = 8;
     pub(crate) const MANAGER_PID: u32 = 9;
     pub(crate) const WORKER_ID: u32 = 10;
+    pub(crate) const TASKWORKER: u32 = 11;
     pub(crate) const WORKER_PID: u32 = 12;
     /// The first of the callbacks' properties, in the order of the events.
     pub(crate) const ON_EVENT: u32 = 15;
@@ -103,7 +104,7 @@ impl Shared {
             let occupant = self.exchange.occupant(*seat);
             occupant.is_some_and(|occupant| occupant.standing == Standing::Serving)
         };
-        if worker >= self.crew.workers {
+        if worker >= self.crew.workers + self.crew.tasks {
             return None;
         }
         self.crew.seats_of(worker).into_iter().find(serves)

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
 use wirewool_engine::config::DispatchMode;
-use wirewool_engine::crew::Crew;
+use wirewool_engine::crew::{Crew, Role};
 use wirewool_engine::listener::Listener;
 use wirewool_engine::manager::{Besides, Happened, Manager, Plan, Seat};
 use wirewool_engine::master::{Master, News, Side};
@@ -41,6 +41,7 @@ use crate::process;
 use crate::sending::{self, Patience};
 use crate::serial;
 use crate::server::{self, MODE_PROCESS, Phase, Server, Shared, slot};
+use crate::task;
 use crate::timer;
 use crate::warning;
 use crate::worker::{self, Parts};
@@ -93,7 +94,7 @@ fn prepare(server: Object<'_>, state: &Server, protocol: Protocol) -> io::Result
     mark_foreign_children()?;
     let has_reactors = server.property(slot::MODE).as_long() == Some(MODE_PROCESS);
     let reactors = if has_reactors { config.reactors } else { 0 };
-    let crew = Crew { reactors, workers: config.workers, tasks: 0, users: 0 };
+    let crew = Crew { reactors, workers: config.workers, tasks: config.task_workers, users: 0 };
     // Whoever has connections is an owner, by its seat.
     let owners = if has_reactors { reactors } else { crew.seats() };
     let table = Arc::new(Table::new(owners, config.max_connection)?);
@@ -138,6 +139,9 @@ fn start(call: &Call<'_>) -> Result<bool, Stop> {
     let (event, message) = required(protocol);
     if state.callback(event).is_none() {
         return Err(warning::fatal(message));
+    }
+    if state.config().task_workers > 0 && state.callback(Event::Task).is_none() {
+        return Err(warning::fatal("require onTask callback, since task_worker_num is not 0"));
     }
     let common = match prepare(server, state, protocol) {
         Ok(common) => common,
@@ -303,7 +307,7 @@ fn run_manager(server: Object<'_>, common: &Common, mut manager: Manager) -> io:
                     Ended::Killed(signal) => (0, signal),
                 };
                 let numbers = [place as i64, pid.as_raw_pid().into(), code.into(), signal.into()];
-                dispatch.tell_numbers(Event::WorkerError, numbers)
+                dispatch.tell_of_failure(numbers)
             }
             Happened::ReloadBegins => dispatch.tell(Event::BeforeReload),
             Happened::ReloadEnded => dispatch.tell(Event::AfterReload),
@@ -350,10 +354,10 @@ fn station(server: Object<'_>, common: &Common, seat: Seat) -> io::Result<Statio
     let Common { shared, listener } = common;
     let (table, exchange, config) = (shared.table.clone(), shared.exchange.clone(), &shared.config);
     let limits = Limits { push_bytes_max: config.push_bytes_max, outbox_bytes_max: config.outbox_bytes_max };
-    let Seat { seat, signals, .. } = seat;
+    let Seat { role, seat, signals, .. } = seat;
     let way = Way::new(table.clone(), exchange.clone(), shared.crew, seat, limits);
     let among = Among { seat, crew: shared.crew, exchange: exchange.clone(), signals, way };
-    if shared.has_reactors {
+    if shared.has_reactors || role != Role::Worker {
         return Station::elsewhere(among, config.max_wait_time);
     }
     let reactor = Reactor::new(config, settings(server, shared)?, listener, table, exchange, seat)?;
@@ -365,6 +369,8 @@ fn serve(server: Object<'_>, common: &Common, seat: Seat) -> Result<(), Stop> {
     let shared = &common.shared;
     let (id, number, successor) = (seat.place, seat.seat, seat.successor);
     server.set_property(slot::WORKER_ID, Owned::long(id as i64))?;
+    let role = seat.role;
+    server.set_property(slot::TASKWORKER, Owned::bool(role == Role::Task))?;
     server.set_property(slot::WORKER_PID, Owned::long(std::process::id().into()))?;
     let dispatch = Rc::new(Dispatch::of(server, shared));
     dispatch::set_current(Some(dispatch.clone()));
@@ -384,12 +390,16 @@ fn serve(server: Object<'_>, common: &Common, seat: Seat) -> Result<(), Stop> {
         seat: number,
         crew: shared.crew,
         by_fd,
-        requests_left: shared.config.requests_of_a_worker(),
+        requests_left: match role {
+            Role::Task => shared.config.requests_of_a_task_worker(),
+            _ => shared.config.requests_of_a_worker(),
+        },
         tells_connected: has_callback(server, Event::Connect),
     });
-    registry::enable(shared.config.coroutines);
+    let is_enabled = if role == Role::Task { shared.config.task_coroutines } else { shared.config.coroutines };
+    registry::enable(is_enabled);
     registry::set_max(shared.config.coroutines_max);
-    let waits = shared.config.send_yield.unwrap_or(shared.config.coroutines);
+    let waits = is_enabled && shared.config.send_yield.unwrap_or(true);
     sending::set_patience(Patience { waits, time_max: shared.config.send_timeout });
     let mut first: VecDeque<Job> = VecDeque::new();
     if id == 0 && !successor && !shared.has_reactors {
@@ -410,6 +420,7 @@ fn forked() {
     scheduler::forked();
     event_loop::forked();
     timer::forked();
+    task::forked();
     registry::enable(false);
 }
 
@@ -422,7 +433,7 @@ fn show_settings(server: Object<'_>, shared: &Shared) -> Result<(), Stop> {
     let config = &shared.config;
     for (name, number) in [
         ("worker_num", config.workers),
-        ("task_worker_num", 0),
+        ("task_worker_num", config.task_workers),
         ("output_buffer_size", config.push_bytes_max),
         ("max_connection", config.max_connection),
     ] {

@@ -60,6 +60,50 @@ pub(crate) const OPTIONS: &[OptionRow] = &[
         set: |config, value| put(&mut config.max_request_grace, whole(value, 0, 1_000_000_000).map(|n| Some(n as u64))),
     },
     OptionRow {
+        names: &["task_worker_num"],
+        wanted: "0 to 1000",
+        default: "0",
+        meaning: "Task workers: processes that do what `task()` leaves to them.",
+        set: |config, value| put(&mut config.task_workers, whole(value, 0, 1000).map(|n| n as usize)),
+    },
+    OptionRow {
+        names: &["task_max_request"],
+        wanted: "0 to 1000000000",
+        default: "0",
+        meaning: "A task worker is replaced after so many tasks; 0 is never.",
+        set: |config, value| put(&mut config.task_max_request, whole(value, 0, 1_000_000_000).map(|n| n as u64)),
+    },
+    OptionRow {
+        names: &["task_max_request_grace"],
+        wanted: "0 to 1000000000",
+        default: "half of task_max_request, if that is more than 10",
+        meaning: "Up to so many more, by chance.",
+        set: |config, value| {
+            put(&mut config.task_max_request_grace, whole(value, 0, 1_000_000_000).map(|n| Some(n as u64)))
+        },
+    },
+    OptionRow {
+        names: &["task_enable_coroutine"],
+        wanted: "true or false",
+        default: "false",
+        meaning: "Tasks run in coroutines: a task worker begins with the next one while others wait. The callback gets a `Task` object, whose `finish()` answers.",
+        set: |config, value| put(&mut config.task_coroutines, truth(value)),
+    },
+    OptionRow {
+        names: &["task_use_object", "task_object"],
+        wanted: "true or false",
+        default: "false",
+        meaning: "The task callback gets a `Task` object instead of three values.",
+        set: |config, value| put(&mut config.task_objects, truth(value)),
+    },
+    OptionRow {
+        names: &["event_object"],
+        wanted: "true or false",
+        default: "false",
+        meaning: "Callbacks for tasks, messages between processes, connections and failed workers get an object instead of several values.",
+        set: |config, value| put(&mut config.event_objects, truth(value)),
+    },
+    OptionRow {
         names: &["reload_async"],
         wanted: "true or false",
         default: "true",
