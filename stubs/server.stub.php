@@ -175,6 +175,9 @@ namespace Swoole {
         /** @return bool */
         public function finish(mixed $data) {}
 
+        /** @return int|false */
+        public function addProcess(Process $process) {}
+
         /** @return bool */
         public function sendMessage(mixed $message, int $dst_worker_id) {}
 

@@ -263,7 +263,9 @@ impl Remote {
 
     /// Is something kept that has no room yet?
     pub(crate) fn has_kept(&self) -> bool {
-        self.post.has_waiting() || (0..self.peers.len()).any(|seat| self.writers.kept_bytes(seat) > 0)
+        // At the very end nobody comes whom it could go to.
+        let has_waiting = self.post.has_waiting() && !self.writers.exchange().is_final();
+        has_waiting || (0..self.peers.len()).any(|seat| self.writers.kept_bytes(seat) > 0)
     }
 
     /// Is so much kept for one that nothing more should be begun?

@@ -378,6 +378,11 @@ impl Station {
         self.among.as_ref().is_some_and(|among| among.way.with(|remote| remote.has_tasks()))
     }
 
+    /// Does something wait to be sent until there is room for it?
+    pub fn has_kept(&self) -> bool {
+        self.among.as_ref().is_some_and(|among| among.way.with(|remote| remote.has_kept()))
+    }
+
     /// Does so much wait to be sent that nothing more should be begun?
     pub fn is_stuffed(&self) -> bool {
         self.among.as_ref().is_some_and(|among| among.way.with(|remote| remote.is_stuffed()))

@@ -12,6 +12,7 @@
 #include "coroutine_arginfo.h"
 #include "functions_arginfo.h"
 #include "memory_arginfo.h"
+#include "process_arginfo.h"
 #include "server_arginfo.h"
 #include "task_arginfo.h"
 #include "timer_arginfo.h"
@@ -35,6 +36,7 @@ WW_CREATE(ww_create_wait_group, WW_WAIT_GROUP)
 WW_CREATE(ww_create_batch, WW_BATCH)
 WW_CREATE(ww_create_client, WW_CLIENT)
 WW_CREATE(ww_create_task, WW_TASK)
+WW_CREATE(ww_create_process, WW_PROCESS)
 
 /* Aliases share the class: they must be declared when its methods and properties are complete. */
 static void ww_declare_aliases(zend_class_entry *server, zend_class_entry *http_server,
@@ -87,6 +89,8 @@ static void ww_declare_tasks(void)
 	ww_classes[WW_CLASS_STATUS_INFO] = register_class_Swoole_Server_StatusInfo();
 	ww_classes[WW_CLASS_TASK_RESULT] = register_class_Swoole_Server_TaskResult();
 	zend_register_class_alias("swoole_server_task", ww_classes[WW_CLASS_TASK]);
+	zend_register_class_alias("swoole_process",
+		ww_class_of_family(WW_PROCESS, register_class_Swoole_Process(), ww_create_process));
 }
 
 static void ww_declare_memory(void)

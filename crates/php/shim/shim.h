@@ -46,7 +46,7 @@ typedef enum { WW_OK, WW_THREW, WW_EXIT, WW_BAILOUT } ww_status;
 
 /* Classes whose objects carry Rust state in front of the Zend object. */
 typedef enum { WW_SERVER, WW_REQUEST, WW_RESPONSE, WW_ITERATOR, WW_ATOMIC, WW_ATOMIC_LONG, WW_TABLE,
-	WW_CHANNEL, WW_WAIT_GROUP, WW_BATCH, WW_CLIENT, WW_TASK, WW_FAMILIES } ww_family;
+	WW_CHANNEL, WW_WAIT_GROUP, WW_BATCH, WW_CLIENT, WW_TASK, WW_PROCESS, WW_FAMILIES } ww_family;
 
 /* Classes that Rust makes objects or exceptions of, or asks about. */
 typedef enum { WW_CLASS_REQUEST, WW_CLASS_RESPONSE, WW_CLASS_ITERATOR, WW_CLASS_FRAME, WW_CLASS_CLOSE_FRAME,

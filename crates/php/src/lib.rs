@@ -47,6 +47,7 @@ mod sending;
 mod serial;
 mod server;
 mod start;
+mod subprocess;
 mod table;
 mod task;
 mod task_worker;

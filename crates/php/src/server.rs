@@ -26,6 +26,7 @@ use crate::method::{Call, methods};
 use crate::native::Native;
 use crate::options;
 use crate::process;
+use crate::subprocess;
 use crate::warning;
 use crate::zend::ffi::{Class, Family};
 use crate::zend::layout::Zval;
@@ -78,6 +79,7 @@ pub(crate) struct Server {
     callbacks: RefCell<[Option<Rc<Callback>>; EVENTS]>,
     socket: RefCell<Option<Socket>>,
     config: RefCell<Config>,
+    processes: RefCell<Vec<Owned>>,
     shared: RefCell<Option<Rc<Shared>>>,
 }
 
@@ -141,7 +143,9 @@ impl Native for Server {
     fn held(&self, index: usize) -> Option<*mut Zval> {
         // The collector runs within calls of PHP, and no borrow lives across those.
         let callbacks = self.callbacks.borrow();
-        callbacks.iter().flatten().nth(index).map(|callback| callback.callable())
+        let callbacks = callbacks.iter().flatten().map(|callback| callback.callable());
+        let processes = self.processes.borrow();
+        callbacks.chain(processes.iter().map(|process| process.raw().cast_mut())).nth(index)
     }
 
     fn end(self) {
@@ -174,6 +178,11 @@ impl Server {
     /// The callback registered for `event`. It stays alive while the caller holds it.
     pub(crate) fn callback(&self, event: Event) -> Option<Rc<Callback>> {
         self.callbacks.borrow()[event as usize].clone()
+    }
+
+    /// The processes of the script's own, in the order in which they were added.
+    pub(crate) fn processes(&self) -> Vec<Owned> {
+        self.processes.borrow().iter().map(|process| Owned::copy(process)).collect()
     }
 
     /// The bound socket of the primary port; it is the caller's from now on.
@@ -346,6 +355,16 @@ methods! {
         let callback = event.and_then(|event| state.callback(event));
         call.give(callback.map_or(Owned::null(), |callback| callback.value()));
         Ok(())
+    }
+
+    fn zim_Swoole_Server_addProcess(call) {
+        call.count(1, 1)?;
+        call.give_bool(false);
+        let state = call.state::<Server>()?;
+        if state.phase() != Phase::Constructed {
+            return warning::warn("server is running, unable to add a process");
+        }
+        subprocess::add(call, &state.processes)
     }
 
     fn zim_Swoole_Server_getLastError(call) {

@@ -1,5 +1,6 @@
 //! `start()`: from a server that is set up to processes that serve.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -41,6 +42,7 @@ use crate::process;
 use crate::sending::{self, Patience};
 use crate::serial;
 use crate::server::{self, MODE_PROCESS, Phase, Server, Shared, slot};
+use crate::subprocess;
 use crate::task;
 use crate::timer;
 use crate::warning;
@@ -48,6 +50,29 @@ use crate::worker::{self, Parts};
 use crate::zend::ffi::Class;
 use crate::zend::object::Object;
 use crate::zend::value::Owned;
+
+thread_local! {
+    /// What this process of a server does; none in the master and the manager, and where no server runs.
+    static ROLE: Cell<Option<Role>> = const { Cell::new(None) };
+}
+
+/// Does the server look after the signals of this process?
+pub(crate) fn owns_signals() -> bool {
+    match ROLE.get() {
+        Some(role) => role != Role::User,
+        None => server::is_running_here(),
+    }
+}
+
+/// Has the server a loop of its own in this process?
+pub(crate) fn has_loop() -> bool {
+    server::is_running_here() && ROLE.get() != Some(Role::User)
+}
+
+/// Is this the master or the manager of a server?
+pub(crate) fn is_master() -> bool {
+    ROLE.get().is_none() && server::is_running_here()
+}
 
 /// A server that has ended does not start again: what it was told is spent.
 static ENDED: AtomicBool = AtomicBool::new(false);
@@ -94,7 +119,7 @@ fn prepare(server: Object<'_>, state: &Server, protocol: Protocol) -> io::Result
     mark_foreign_children()?;
     let has_reactors = server.property(slot::MODE).as_long() == Some(MODE_PROCESS);
     let reactors = if has_reactors { config.reactors } else { 0 };
-    let crew = Crew { reactors, workers: config.workers, tasks: config.task_workers, users: 0 };
+    let crew = Crew { reactors, workers: config.workers, tasks: config.task_workers, users: state.processes().len() };
     // Whoever has connections is an owner, by its seat.
     let owners = if has_reactors { reactors } else { crew.seats() };
     let table = Arc::new(Table::new(owners, config.max_connection)?);
@@ -298,7 +323,11 @@ fn run_manager(server: Object<'_>, common: &Common, mut manager: Manager) -> io:
             Happened::Nothing => Ok(()),
             Happened::Forked(seat) => {
                 forked();
-                return Ok(Managed::Worker(serve(server, common, seat)));
+                let served = match seat.role {
+                    Role::User => serve_user(server, common, seat),
+                    Role::Worker | Role::Task => serve(server, common, seat),
+                };
+                return Ok(Managed::Worker(served));
             }
             Happened::Started => dispatch.tell(Event::ManagerStart),
             Happened::Failed { place, pid, ended } => {
@@ -326,7 +355,7 @@ fn run_manager(server: Object<'_>, common: &Common, mut manager: Manager) -> io:
 }
 
 /// How a manager or worker leaves `start()`: nothing of the script behind it runs there, nor does it catch anything.
-fn end_of_child(result: Result<(), Stop>) -> Stop {
+pub(crate) fn end_of_child(result: Result<(), Stop>) -> Stop {
     if result == Err(Stop::Bailout) || exception::settle() == Err(Stop::Bailout) {
         return Stop::Bailout;
     }
@@ -364,41 +393,13 @@ fn station(server: Object<'_>, common: &Common, seat: Seat) -> io::Result<Statio
     Station::own(reactor, Some(among), config.max_wait_time)
 }
 
-/// A worker, from its first callback to its last.
+/// A worker or task worker, from its first callback to its last.
 fn serve(server: Object<'_>, common: &Common, seat: Seat) -> Result<(), Stop> {
     let shared = &common.shared;
-    let (id, number, successor) = (seat.place, seat.seat, seat.successor);
-    server.set_property(slot::WORKER_ID, Owned::long(id as i64))?;
-    let role = seat.role;
-    server.set_property(slot::TASKWORKER, Owned::bool(role == Role::Task))?;
-    server.set_property(slot::WORKER_PID, Owned::long(std::process::id().into()))?;
-    let dispatch = Rc::new(Dispatch::of(server, shared));
-    dispatch::set_current(Some(dispatch.clone()));
-    let station = match station(server, common, seat) {
-        Ok(station) => station,
-        Err(error) => {
-            tracing::error!("worker {id} has no event loop: {error}");
-            process::set_exit_status(1);
-            return Err(Stop::Thrown);
-        }
-    };
-    let by_fd = matches!(shared.config.dispatch, DispatchMode::Fixed | DispatchMode::Round | DispatchMode::Idle);
-    worker::install(Parts {
-        station,
-        table: shared.table.clone(),
-        id,
-        seat: number,
-        crew: shared.crew,
-        by_fd,
-        requests_left: match role {
-            Role::Task => shared.config.requests_of_a_task_worker(),
-            _ => shared.config.requests_of_a_worker(),
-        },
-        tells_connected: has_callback(server, Event::Connect),
-    });
+    let (id, role, successor) = (seat.place, seat.role, seat.successor);
+    let dispatch = join(server, common, seat)?;
     let is_enabled = if role == Role::Task { shared.config.task_coroutines } else { shared.config.coroutines };
     registry::enable(is_enabled);
-    registry::set_max(shared.config.coroutines_max);
     let waits = is_enabled && shared.config.send_yield.unwrap_or(true);
     sending::set_patience(Patience { waits, time_max: shared.config.send_timeout });
     let mut first: VecDeque<Job> = VecDeque::new();
@@ -414,9 +415,58 @@ fn serve(server: Object<'_>, common: &Common, seat: Seat) -> Result<(), Stop> {
     dispatch.tell_numbers(Event::WorkerStop, [id as i64])
 }
 
+/// A process of the script's own, which the server keeps running.
+fn serve_user(server: Object<'_>, common: &Common, seat: Seat) -> Result<(), Stop> {
+    let shared = &common.shared;
+    let number = seat.place - shared.crew.workers - shared.crew.tasks;
+    let processes = server.state::<Server>().map(Server::processes).unwrap_or_default();
+    let Some(process) = processes.get(number).and_then(|process| process.as_object()) else { return Ok(()) };
+    join(server, common, seat)?;
+    subprocess::run(process)
+}
+
+/// This process is one of the crew from now on.
+fn join(server: Object<'_>, common: &Common, seat: Seat) -> Result<Rc<Dispatch>, Stop> {
+    let shared = &common.shared;
+    let (id, number, role) = (seat.place, seat.seat, seat.role);
+    ROLE.set(Some(role));
+    server.set_property(slot::WORKER_ID, Owned::long(id as i64))?;
+    server.set_property(slot::TASKWORKER, Owned::bool(role == Role::Task))?;
+    server.set_property(slot::WORKER_PID, Owned::long(std::process::id().into()))?;
+    let dispatch = Rc::new(Dispatch::of(server, shared));
+    dispatch::set_current(Some(dispatch.clone()));
+    let station = match station(server, common, seat) {
+        Ok(station) => station,
+        Err(error) => {
+            tracing::error!("{} has no event loop: {error}", shared.crew.name(id));
+            process::set_exit_status(1);
+            return Err(Stop::Thrown);
+        }
+    };
+    let by_fd = matches!(shared.config.dispatch, DispatchMode::Fixed | DispatchMode::Round | DispatchMode::Idle);
+    worker::install(Parts {
+        station,
+        table: shared.table.clone(),
+        id,
+        seat: number,
+        role,
+        crew: shared.crew,
+        by_fd,
+        requests_left: match role {
+            Role::Worker => shared.config.requests_of_a_worker(),
+            Role::Task => shared.config.requests_of_a_task_worker(),
+            Role::User => None,
+        },
+        tells_connected: has_callback(server, Event::Connect),
+    });
+    registry::set_max(shared.config.coroutines_max);
+    Ok(dispatch)
+}
+
 /// In a child process, right after the fork.
-fn forked() {
+pub(crate) fn forked() {
     process::forked();
+    subprocess::forked();
     scheduler::forked();
     event_loop::forked();
     timer::forked();

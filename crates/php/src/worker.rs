@@ -10,7 +10,7 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Duration;
 
-use wirewool_engine::crew::Crew;
+use wirewool_engine::crew::{Crew, Role};
 use wirewool_engine::parcel::{Kind, Parcel};
 use wirewool_engine::station::{Station, Step};
 use wirewool_hub::command::{Command, Outlet, Refused};
@@ -30,6 +30,9 @@ use crate::queue::{Item, Queue};
 use crate::serial;
 use crate::task;
 
+/// How long a process without a loop waits at most before it looks again whether there is room for what it sends.
+const ROOM_PAUSE: Duration = Duration::from_millis(5);
+
 /// A worker's loop, and what it works for.
 pub(crate) struct Worker {
     station: Station,
@@ -38,6 +41,7 @@ pub(crate) struct Worker {
     /// Its number, and its seat.
     pub(crate) id: usize,
     pub(crate) seat: usize,
+    role: Role,
     crew: Crew,
     /// What others of the crew have sent, and was put aside while something else was waited for.
     parcels: VecDeque<Parcel>,
@@ -59,6 +63,7 @@ pub(crate) struct Parts {
     pub(crate) table: Arc<Table>,
     pub(crate) id: usize,
     pub(crate) seat: usize,
+    pub(crate) role: Role,
     pub(crate) crew: Crew,
     /// Which worker an event comes to depends on the fd alone.
     pub(crate) by_fd: bool,
@@ -74,6 +79,7 @@ pub(crate) fn install(parts: Parts) {
         table: parts.table,
         id: parts.id,
         seat: parts.seat,
+        role: parts.role,
         crew: parts.crew,
         parcels: VecDeque::new(),
         by_fd: parts.by_fd,
@@ -115,6 +121,7 @@ impl Worker {
     pub(crate) fn apply(&mut self, fd: Fd, command: Command<'_>) -> Result<(), Refused> {
         let more = !self.queue.is_empty();
         let applied = self.station.apply(fd, command, more);
+        self.make_room();
         self.station.count(Count::Responses, u64::from(applied.is_ok()));
         applied
     }
@@ -234,6 +241,13 @@ impl Worker {
             }
         }
         answers
+    }
+
+    /// Without a loop nobody sends later what has no room now: whoever sends waits.
+    pub(crate) fn make_room(&mut self) {
+        while self.role == Role::User && !registry::is_looping() && self.station.has_kept() {
+            self.wait_for_parcels(Some(ROOM_PAUSE));
+        }
     }
 
     fn begin_parcel(&mut self, parcel: &Parcel) {
@@ -373,6 +387,11 @@ pub(crate) fn wait(limit: Option<Duration>) -> Result<(), Stop> {
 pub(crate) fn end_of_pass(is_told_to_end: bool) -> Result<Turn, Stop> {
     if is_told_to_end {
         step(Worker::leave_soon)?;
+    }
+    if step(|worker| worker.role)? == Role::User {
+        // Nobody tells it to end: it is over when it has nothing more to do.
+        let is_kept = registry::suspended() > 0 || event_loop::has_work() || task::has_callbacks();
+        return Ok(if is_told_to_end || !is_kept { Turn::Over } else { Turn::GoOn });
     }
     check(step(Worker::end_if_told)?)?;
     let (is_ending, has_ended, is_late) = step(|worker| {

@@ -28,6 +28,7 @@ pub(crate) enum Family {
     Batch,
     Client,
     Task,
+    Process,
 }
 
 /// Classes known by name (`ww_class`); [`Class::PhpError`] is PHP's own `Error`.
