@@ -163,6 +163,27 @@ namespace Swoole {
         /** @return int */
         public function getMasterPid() {}
 
+        /** @return int|false */
+        public function task(mixed $data, int $taskWorkerIndex = -1, ?callable $finishCallback = null) {}
+
+        /** @return mixed */
+        public function taskwait(mixed $data, float $timeout = 0.5, int $taskWorkerIndex = -1) {}
+
+        /** @return array|false */
+        public function taskWaitMulti(array $tasks, float $timeout = 0.5) {}
+
+        /** @return array|false */
+        public function taskCo(array $tasks, float $timeout = 0.5) {}
+
+        /** @return bool */
+        public function finish(mixed $data) {}
+
+        /** @return int|false */
+        public function addProcess(Process $process) {}
+
+        /** @return bool */
+        public function sendMessage(mixed $message, int $dst_worker_id) {}
+
         /** @return int */
         public function getLastError() {}
 

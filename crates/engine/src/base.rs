@@ -27,8 +27,7 @@ pub(crate) fn start(
     // What is still in the buffer would be printed by each worker.
     let _ = io::stdout().flush();
     let plan = Plan {
-        workers: config.workers,
-        first_seat: 0,
+        crew: server.shared.crew,
         max_wait: config.max_wait_time,
         reload_async: config.reload_async,
         workers_own: true,
@@ -54,10 +53,10 @@ pub(crate) fn manage(mut manager: Manager, serve: &dyn Fn(Seat) -> io::Result<()
     loop {
         match manager.wait(&Besides::default())? {
             Happened::Forked(seat) => {
-                let worker = seat.worker;
+                let place = seat.place;
                 let served = serve(seat);
                 if let Err(error) = &served {
-                    tracing::error!("worker {worker} ends: {error}");
+                    tracing::error!("worker {place} ends: {error}");
                 }
                 let _ = io::stdout().flush();
                 exit(i32::from(served.is_err()))
@@ -79,7 +78,7 @@ fn serve(
     started: &dyn Fn(Server) -> io::Result<()>,
     seat: Seat,
 ) -> io::Result<()> {
-    affinity::stay(config, seat.worker)?;
+    affinity::stay(config, seat.place)?;
     let shared = &server.shared;
     let settings = config.settings(Protocol::WebSocket, handlers.request.is_some(), false);
     let (table, exchange) = (shared.table.clone(), shared.exchange.clone());
@@ -95,9 +94,9 @@ fn serve(
 /// This process is a worker among others from now on, and its handles reach their connections.
 pub(crate) fn join(server: &Server, seat: Seat) -> Among {
     let shared = &server.shared;
-    let way = Way::new(shared.table.clone(), shared.exchange.clone(), seat.seat, shared.limits);
+    let way = Way::new(shared.table.clone(), shared.exchange.clone(), shared.crew, seat.seat, shared.limits);
     // Nobody was before it: this is a new process.
     let _ = shared.way.set(way.clone());
     dispatch::enter(server, Some(seat.seat));
-    Among { seat: seat.seat, exchange: shared.exchange.clone(), signals: seat.signals, way }
+    Among { seat: seat.seat, crew: shared.crew, exchange: shared.exchange.clone(), signals: seat.signals, way }
 }

@@ -1,6 +1,7 @@
 //! A server before its start: its handlers, its settings, and how it comes to run.
 
 use crate::config::{Config, ConfigError, ConfigErrors, DispatchMode, Mode};
+use crate::crew::Crew;
 use crate::dispatch::Handlers;
 use crate::frame::{Acceptance, Frame, Outcome, Request};
 use crate::link::Inbox;
@@ -329,11 +330,13 @@ impl Builder {
         let descriptors =
             wirewool_ipc::process::raise_descriptor_limit().attempt("cannot read the descriptor limit")?;
         config.max_connection = config.max_connection.min(usize::try_from(descriptors).unwrap_or(usize::MAX));
-        // Where workers are processes, each has a second seat for its successor.
+        let reactors = if config.mode == Mode::Process { config.reactors } else { 0 };
+        let crew = Crew { reactors, workers: config.workers, tasks: 0, users: 0 };
         let (seats, owners, ring_bytes) = match config.mode {
+            // A thread has no successor.
             Mode::Thread => (config.workers, config.workers, 0),
-            Mode::Base => (2 * config.workers, 2 * config.workers, config.ring_bytes),
-            Mode::Process => (config.reactors + 2 * config.workers, config.reactors, config.ring_bytes),
+            Mode::Base => (crew.seats(), crew.seats(), config.ring_bytes),
+            Mode::Process => (crew.seats(), config.reactors, config.ring_bytes),
         };
         let table = Table::new(owners, config.max_connection).attempt("cannot map the connection table")?;
         let exchange = Exchange::new(seats, ring_bytes).attempt("cannot map the rings between processes")?;
@@ -344,6 +347,7 @@ impl Builder {
             way: OnceLock::new(),
             stopping: AtomicBool::new(false),
             ended: AtomicBool::new(false),
+            crew,
             mode: config.mode,
             heartbeat: config.heartbeat(),
             limits: Limits { push_bytes_max: config.push_bytes_max, outbox_bytes_max: config.outbox_bytes_max },

@@ -53,6 +53,18 @@ pub struct Config {
     pub max_request: u64,
     /// Up to so many more, by chance: so that not all are replaced at once. None is half of `max_request`.
     pub max_request_grace: Option<u64>,
+    /// How many task workers.
+    pub task_workers: usize,
+    /// After so many tasks a task worker is replaced; 0 for never.
+    pub task_max_request: u64,
+    /// Up to so many more, by chance. None is half of `task_max_request`.
+    pub task_max_request_grace: Option<u64>,
+    /// In PHP, whether tasks run in coroutines, several at a time.
+    pub task_coroutines: bool,
+    /// In PHP, whether the task callback gets one object.
+    pub task_objects: bool,
+    /// In PHP, whether other callbacks get one object as well.
+    pub event_objects: bool,
     /// A reload replaces all workers at once, not one after the other.
     pub reload_async: bool,
     /// From what is owed on a connection is full, in bytes; by default four fifths of `outbox_bytes_max`.
@@ -200,6 +212,12 @@ impl Default for Config {
             ring_bytes: 1 << 20,
             max_request: 0,
             max_request_grace: None,
+            task_workers: 0,
+            task_max_request: 0,
+            task_max_request_grace: None,
+            task_coroutines: false,
+            task_objects: false,
+            event_objects: false,
             reload_async: true,
             buffer_high_watermark: None,
             buffer_low_watermark: 0,
@@ -246,6 +264,18 @@ impl Default for Config {
     }
 }
 
+/// `most`, and a part of `grace` more; none for 0. By default the grace is half of it, from 11 on.
+fn by_chance(most: u64, grace: Option<u64>) -> Option<u64> {
+    if most == 0 {
+        return None;
+    }
+    let grace = grace.unwrap_or(if most > 10 { most / 2 } else { 0 });
+    // Chance enough, and no generator is needed for it: processes have different numbers, and start at different times.
+    let hasher = std::collections::hash_map::RandomState::new();
+    let chance = std::hash::BuildHasher::hash_one(&hasher, std::process::id());
+    Some(most.saturating_add(if grace == 0 { 0 } else { 1 + chance % grace }))
+}
+
 /// Settings that cannot be: all of them.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}", .0.iter().map(ConfigError::to_string).collect::<Vec<_>>().join("; "))]
@@ -266,14 +296,12 @@ pub struct ConfigError {
 impl Config {
     /// After how many messages and requests a new worker is to be replaced, if ever: some sooner, some later.
     pub fn requests_of_a_worker(&self) -> Option<u64> {
-        if self.max_request == 0 {
-            return None;
-        }
-        let most = self.max_request_grace.unwrap_or(if self.max_request > 10 { self.max_request / 2 } else { 0 });
-        // Chance enough, and no generator is needed for it: processes have different numbers, and start at different times.
-        let hasher = std::collections::hash_map::RandomState::new();
-        let chance = std::hash::BuildHasher::hash_one(&hasher, std::process::id());
-        Some(self.max_request.saturating_add(if most == 0 { 0 } else { 1 + chance % most }))
+        by_chance(self.max_request, self.max_request_grace)
+    }
+
+    /// After how many tasks a new task worker is to be replaced, if ever.
+    pub fn requests_of_a_task_worker(&self) -> Option<u64> {
+        by_chance(self.task_max_request, self.task_max_request_grace)
     }
 
     /// After how long a silence a connection is closed; none if there is no heartbeat.

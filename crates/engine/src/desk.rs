@@ -1,14 +1,17 @@
-//! A worker process without connections of its own: events come from the reactors' rings.
+//! A process of the crew without connections of its own: events come from the reactors' rings, parcels from the crew's.
 //!
 //! The rings are its queue: the read index of one moves when a handler begins, so what was not begun can go to another.
 
 use crate::links::readers::Readers;
+use crate::parcel::{PARCEL, Parcel};
 use crate::poller::{Flags, Poller, Ready};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::AsFd;
+use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use wirewool_hub::codec::decode_event;
+use wirewool_hub::codec::{Malformed, decode_event};
 use wirewool_hub::event::Event;
 use wirewool_hub::fd::Fd;
 use wirewool_ipc::exchange::{Exchange, Occupant, Standing};
@@ -27,11 +30,21 @@ pub(crate) struct Woken {
     pub(crate) signalled: bool,
 }
 
+/// What a desk had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Taken<R> {
+    Nothing,
+    Parcel,
+    Event(R),
+}
+
 /// The reading side of a worker.
 pub(crate) struct Desk {
     readers: Readers,
     exchange: Arc<Exchange>,
     seat: usize,
+    /// Those before are the reactors'.
+    first: usize,
     poller: Poller,
     ready: Vec<Ready>,
     /// Whose turn it is.
@@ -42,17 +55,17 @@ pub(crate) struct Desk {
 }
 
 impl Desk {
-    /// For the occupant of `seat`, who is asked to end by `signals`.
+    /// For the occupant of `seat`, who is asked to end by `signals`. The seats before `first` are the reactors'.
     ///
     /// # Errors
     /// Those of epoll.
-    pub(crate) fn new(exchange: Arc<Exchange>, seat: usize, signals: impl AsFd) -> io::Result<Desk> {
+    pub(crate) fn new(exchange: Arc<Exchange>, first: usize, seat: usize, signals: impl AsFd) -> io::Result<Desk> {
         let poller = Poller::new()?;
         poller.add(exchange.doorbell(seat), DOORBELL, Flags::IN)?;
         poller.add(signals, SIGNALS, Flags::IN)?;
         let readers = Readers::new(exchange.clone(), seat);
         let began = Instant::now();
-        Ok(Desk { readers, exchange, seat, poller, ready: Vec::new(), turn: 0, began, version: 0 })
+        Ok(Desk { readers, exchange, seat, first, poller, ready: Vec::new(), turn: 0, began, version: 0 })
     }
 
     /// Waits end when `descriptor` is readable as well: its owner looks after it.
@@ -63,13 +76,14 @@ impl Desk {
         self.poller.add(descriptor, WATCHED, Flags::IN)
     }
 
-    /// Waits for the doorbell or a signal, at most `limit`; one that `reads` does not if there is something to read.
+    /// Waits for the doorbell or a signal, at most `limit`; one that `reads` no events waits although there are some.
     ///
     /// # Errors
     /// Those of epoll.
     pub(crate) fn wait(&mut self, limit: Option<Duration>, reads: bool) -> io::Result<Woken> {
         self.readers.ring();
-        let limit = if !reads || self.readers.may_sleep() { limit } else { Some(Duration::ZERO) };
+        let may_sleep = self.readers.may_sleep_for(if reads { 0 } else { self.first });
+        let limit = if may_sleep { limit } else { Some(Duration::ZERO) };
         self.poller.wait(&mut self.ready, limit)?;
         self.began = Instant::now();
         let mut woken = Woken::default();
@@ -81,32 +95,81 @@ impl Desk {
             }
         }
         if woken.rang {
-            self.exchange.doorbell(self.seat).clear();
-            self.readers.greet();
-            self.forget_dead();
+            self.rang();
         }
         Ok(woken)
     }
 
-    /// Begins with the next event, if there is one and the pass is not over. `handle` hears whether there are more.
-    pub(crate) fn take<R>(&mut self, handle: impl FnOnce(Fd, Event<'_>, bool) -> R) -> Option<R> {
+    /// Waits for the doorbell alone, at most `limit`, unless the crew has sent something.
+    pub(crate) fn wait_for_crew(&mut self, limit: Option<Duration>) {
+        self.readers.ring();
+        if self.readers.may_sleep_for(self.first) {
+            let doorbell = self.exchange.doorbell(self.seat);
+            let limit = limit.and_then(|limit| Timespec::try_from(limit).ok());
+            // However it ends, what has come is looked at.
+            let _ = poll(&mut [PollFd::new(doorbell, PollFlags::IN)], limit.as_ref());
+        }
+        self.rang();
+    }
+
+    fn rang(&mut self) {
+        self.exchange.doorbell(self.seat).clear();
+        self.readers.greet();
+    }
+
+    /// Begins with the next event, if there is one and the pass is not over; `handle` hears whether there are more. A
+    /// parcel goes to `parcels` instead. One that `reads` no events takes parcels alone.
+    pub(crate) fn take<R>(
+        &mut self,
+        reads: bool,
+        parcels: &mut VecDeque<Parcel>,
+        handle: impl FnOnce(Fd, Event<'_>, bool) -> R,
+    ) -> Taken<R> {
         if self.began.elapsed() >= PASS_TIME_MAX {
-            return None;
+            return Taken::Nothing;
         }
         let seats = self.readers.seats();
         for _ in 0..seats {
             self.turn = if self.turn + 1 < seats { self.turn + 1 } else { 0 };
+            if self.turn < self.first && !reads {
+                continue;
+            }
             let Some(record) = self.readers.peek(self.turn) else { continue };
             let Ok(record) = record.begin() else { continue };
+            if record.tag == PARCEL && self.turn >= self.first {
+                match Parcel::decode(record.payload) {
+                    Some(parcel) => {
+                        parcels.push_back(parcel);
+                        return Taken::Parcel;
+                    }
+                    None => self.readers.fail(self.turn, Malformed::Tag(PARCEL)),
+                }
+                continue;
+            }
             match decode_event(record.tag, record.payload) {
-                Ok((fd, event)) => return Some(handle(fd, event, record.more)),
+                Ok((fd, event)) => return Taken::Event(handle(fd, event, record.more)),
                 Err(malformed) => {
                     let turn = self.turn;
                     self.readers.fail(turn, malformed);
                 }
             }
         }
-        None
+        Taken::Nothing
+    }
+
+    /// All parcels that have come.
+    pub(crate) fn take_parcels(&mut self, parcels: &mut VecDeque<Parcel>) {
+        (self.first..self.readers.seats()).for_each(|from| self.drain(from, parcels));
+    }
+
+    fn drain(&mut self, from: usize, parcels: &mut VecDeque<Parcel>) {
+        while let Some(record) = self.readers.peek(from) {
+            let Ok(record) = record.begin() else { return };
+            match Parcel::decode(record.payload).filter(|_| record.tag == PARCEL) {
+                Some(parcel) => parcels.push_back(parcel),
+                None => self.readers.fail(from, Malformed::Tag(PARCEL)),
+            }
+        }
     }
 
     /// Is there more to begin with, as far as is known without a look?
@@ -114,17 +177,30 @@ impl Desk {
         self.readers.has_unread()
     }
 
-    /// Those who are dead say nothing more, and their seats are for others.
-    fn forget_dead(&mut self) {
+    /// When somebody came, left or died: those who are dead, once all that they have left is taken. They say nothing more.
+    pub(crate) fn take_dead(&mut self, parcels: &mut VecDeque<Parcel>) -> Vec<(usize, u32)> {
         let version = self.exchange.version();
         if std::mem::replace(&mut self.version, version) == version {
-            return;
+            return Vec::new();
         }
-        for seat in 0..self.readers.seats() {
-            if let Some(Occupant { epoch, standing: Standing::Dead }) = self.exchange.occupant(seat) {
-                self.readers.close(seat);
-                self.exchange.let_go(self.seat, seat, epoch);
+        let dead_at = |seat: usize| match self.exchange.occupant(seat) {
+            Some(Occupant { epoch, standing: Standing::Dead }) => Some((seat, epoch)),
+            _ => None,
+        };
+        let dead: Vec<(usize, u32)> = (0..self.readers.seats()).filter_map(dead_at).collect();
+        // One of these may not have been seen alive.
+        self.readers.greet();
+        for (seat, _) in &dead {
+            if *seat >= self.first {
+                self.drain(*seat, parcels);
             }
+            self.readers.close(*seat);
         }
+        dead
+    }
+
+    /// No ring is open any more to or from the occupant of a seat with that epoch: it is for others.
+    pub(crate) fn let_go(&self, seat: usize, epoch: u32) {
+        self.exchange.let_go(self.seat, seat, epoch);
     }
 }

@@ -1,11 +1,12 @@
 //! Commands that come from other processes: read from their rings, and carried out.
 
 use crate::links::readers::Readers;
+use crate::parcel::{PARCEL, Parcel};
 use crate::quota::Quota;
 use crate::reactor::Reactor;
 use crate::relay::Owes;
 use crate::remote::{AGAIN, KEEP, REPEAT_BYTES_MAX};
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 use wirewool_hub::codec::{Malformed, PUSH_TAG, decode_command};
@@ -27,6 +28,9 @@ const RECORD_BYTES_MIN: usize = 16;
 /// Of so many fragmented messages under way, those of closed connections are looked for.
 const FRAGMENTED_MAX: usize = 1024;
 
+/// How much of what is not for connections is taken before somebody looks at it.
+const PARCEL_BYTES_MAX: usize = 16 << 20;
+
 /// Hears who has ended what it owed about which connection.
 type Done<'a> = &'a mut dyn FnMut(usize, Fd, Owes);
 
@@ -39,21 +43,53 @@ pub(crate) struct Intake {
     kept: Vec<Option<Vec<u8>>>,
     /// Those that one has sent a part of a message to.
     fragmented: HashSet<(usize, Fd)>,
+    /// What is for this process itself, not for its connections; none where nobody looks at that.
+    parcels: Option<VecDeque<Parcel>>,
+    parcel_bytes: usize,
     refusals: Quota,
     version: u64,
 }
 
 impl Intake {
-    pub(crate) fn new(exchange: Arc<Exchange>, seat: usize) -> Intake {
+    /// For the occupant of `seat`, who looks at parcels or is sent none.
+    pub(crate) fn new(exchange: Arc<Exchange>, seat: usize, takes_parcels: bool) -> Intake {
         let readers = Readers::new(exchange.clone(), seat);
         let kept = (0..readers.seats()).map(|_| None).collect();
         let (fragmented, refusals) = (HashSet::new(), Quota::default());
-        Intake { readers, exchange, seat, kept, fragmented, refusals, version: 0 }
+        let parcels = takes_parcels.then(VecDeque::new);
+        Intake { readers, exchange, seat, kept, fragmented, parcels, parcel_bytes: 0, refusals, version: 0 }
     }
 
     /// The doorbell rang: opens the rings of those who have something to say for the first time.
     pub(crate) fn greet(&mut self) {
         self.readers.greet();
+    }
+
+    /// What has come for this process itself.
+    pub(crate) fn take_parcels(&mut self) -> VecDeque<Parcel> {
+        self.parcel_bytes = 0;
+        self.parcels.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    /// Takes a parcel, unless there are many that nobody has looked at; true if there may be more.
+    fn take_parcel(&mut self, from: usize) -> bool {
+        if self.parcel_bytes > PARCEL_BYTES_MAX {
+            return false;
+        }
+        let Some(record) = self.readers.peek(from) else { return false };
+        let parcel = Parcel::decode(record.payload());
+        let begun = record.begin().is_ok();
+        match (&mut self.parcels, parcel) {
+            (Some(parcels), Some(parcel)) => {
+                self.parcel_bytes += parcel.payload.len();
+                parcels.push_back(parcel);
+                begun
+            }
+            _ => {
+                self.readers.fail(from, Malformed::Tag(PARCEL));
+                false
+            }
+        }
     }
 
     /// May the loop wait for its doorbell? If not, there is something to read.
@@ -142,6 +178,12 @@ impl Intake {
     fn turn(&mut self, from: usize, reactor: &mut Reactor, done: Done<'_>) -> bool {
         for count in 1..=RECORDS_PER_TURN {
             let Some(record) = self.readers.peek(from) else { return false };
+            if record.tag() == PARCEL {
+                if !self.take_parcel(from) {
+                    return false;
+                }
+                continue;
+            }
             let understood = understand(record.tag(), record.payload(), &mut self.kept[from]);
             let carried_out = understood.map(|(fd, command)| {
                 let (ended, fragment) = (ended_by(&command), Fragment::of(&command));
@@ -241,6 +283,7 @@ fn ended_by(command: &Command<'_>) -> Option<Owes> {
 #[cfg(test)]
 mod tests {
     use super::understand;
+    use crate::crew::Crew;
     use crate::links::readers::Readers;
     use crate::remote::{Limits, REPEAT_BYTES_MAX, Remote};
     use std::sync::Arc;
@@ -292,7 +335,8 @@ mod tests {
                 let (fd, _) = table.claim(0, None, -1, 0).unwrap();
                 table.set_status(fd, Status::Active as u8);
             }
-            let mut remote = Remote::new(table, exchange.clone(), 1, limits);
+            let crew = Crew { reactors: 1, workers: 1, tasks: 0, users: 0 };
+            let mut remote = Remote::new(table, exchange.clone(), crew, 1, limits);
             let (mut readers, mut kept) = (Readers::new(exchange, 0), None);
             // A broadcast, another one, the first one once more; and what differs in its flags alone.
             let all = |byte, len, compress| (1..=FDS).map(move |fd| (fd, byte, len, true, compress));

@@ -1,5 +1,6 @@
-//! Forks the workers, and forks others in the place of those that leave or die.
+//! Forks the processes of the crew, and forks others in the place of those that leave or die.
 
+use crate::crew::{Crew, Role};
 use crate::listener::Listener;
 use crate::poller::Poller;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -31,15 +32,17 @@ const GRACE: Duration = Duration::from_millis(500);
 /// When a seat that others still hold is looked at again.
 const HELD_PAUSE: Duration = Duration::from_millis(10);
 
-/// A worker's place in the server.
+/// Where a process of the crew finds itself.
 pub struct Seat {
-    /// Its number, from 0; its successor has the same.
-    pub worker: usize,
+    /// What it does.
+    pub role: Role,
+    /// Its place, from 0; its successor has the same.
+    pub place: usize,
     /// The seat that it takes in the exchange.
     pub seat: usize,
-    /// Another worker had this place before it.
+    /// Another process had this place before it.
     pub successor: bool,
-    /// Its signals: SIGTERM asks it to end.
+    /// Its signals: SIGTERM asks it to end. In a [`Role::User`] it just ends it.
     pub signals: Signals,
 }
 
@@ -62,14 +65,14 @@ impl Besides {
 pub enum Happened {
     /// Nothing, as far as the manager knows: its caller may have something to do.
     Nothing,
-    /// This is a new worker process: a fork returns twice.
+    /// This is a new process of the crew: a fork returns twice.
     Forked(Seat),
-    /// All workers have been forked for the first time.
+    /// All processes have been forked for the first time.
     Started,
-    /// A worker ended with an error or by a signal.
+    /// A worker or task worker ended with an error or by a signal.
     Failed {
-        /// Its number.
-        worker: usize,
+        /// Its place.
+        place: usize,
         /// Its process.
         pid: Pid,
         /// How it ended.
@@ -87,10 +90,8 @@ pub enum Happened {
 
 /// What a manager is told.
 pub struct Plan {
-    /// How many workers.
-    pub workers: usize,
-    /// The first of the workers' seats: each has two of them, one for its successor.
-    pub first_seat: usize,
+    /// The processes to keep running.
+    pub crew: Crew,
     /// How long a worker may take to end.
     pub max_wait: Duration,
     /// A reload replaces all workers at once, not one after the other.
@@ -140,6 +141,10 @@ pub struct Manager {
     ending: bool,
     /// The workers were told so.
     dismissed: bool,
+    /// So were those who work for them.
+    dismissed_tasks: bool,
+    /// When the time of all is over.
+    ends_at: Option<Instant>,
     ended: bool,
     first: bool,
     /// How often the log was to be reopened.
@@ -165,7 +170,7 @@ impl Manager {
         signals.ignore(&[Signal::Hup, Signal::Pipe])?;
         let now = Instant::now();
         let vacant = || Slot { current: None, leaving: None, due: now, deaths: 0, used: false };
-        let slots = (0..plan.workers).map(|_| vacant()).collect();
+        let slots = (0..plan.crew.places()).map(|_| vacant()).collect();
         let news = VecDeque::new();
         Ok(Manager {
             plan,
@@ -178,6 +183,8 @@ impl Manager {
             reloading: false,
             ending: false,
             dismissed: false,
+            dismissed_tasks: false,
+            ends_at: None,
             ended: false,
             first: true,
             reopens: reopen::asked(),
@@ -205,9 +212,7 @@ impl Manager {
                 continue;
             }
             // Behind the news of it: what a script does before the end comes before any worker's.
-            if self.ending && !std::mem::replace(&mut self.dismissed, true) {
-                (0..self.slots.len()).for_each(|worker| self.dismiss(worker));
-            }
+            self.dismiss_all();
             if self.ended || (self.ending && self.children().next().is_none()) {
                 self.ended = true;
                 return Ok(Happened::Ended);
@@ -233,6 +238,23 @@ impl Manager {
         self.listener.shut();
     }
 
+    /// The server ends: workers first, so that what they wait for is still done.
+    fn dismiss_all(&mut self) {
+        if !self.ending {
+            return;
+        }
+        let crew = self.plan.crew;
+        if !std::mem::replace(&mut self.dismissed, true) {
+            self.ends_at = Some(Instant::now() + self.plan.max_wait);
+            (0..crew.places()).filter(|place| crew.role(*place) != Role::Task).for_each(|place| self.dismiss(place));
+        }
+        let has_workers = self.slots[..crew.workers].iter().any(|slot| slot.current.or(slot.leaving).is_some());
+        if !has_workers && !std::mem::replace(&mut self.dismissed_tasks, true) {
+            self.exchange.set_final();
+            (0..crew.places()).filter(|place| crew.role(*place) == Role::Task).for_each(|place| self.dismiss(place));
+        }
+    }
+
     fn children(&self) -> impl Iterator<Item = &Child> {
         self.slots.iter().flat_map(|slot| slot.current.iter().chain(&slot.leaving))
     }
@@ -240,20 +262,20 @@ impl Manager {
     /// Forks a worker whose time has come; in the child, its seat.
     fn fork_due(&mut self) -> io::Result<Option<Seat>> {
         let first = self.first;
-        for worker in 0..self.slots.len() {
-            let slot = &mut self.slots[worker];
+        for place in 0..self.slots.len() {
+            let slot = &mut self.slots[place];
             let now = Instant::now();
             if self.ending || slot.current.is_some() || slot.due > now {
                 continue;
             }
-            let [even, odd] = seats(&self.plan, worker);
-            let Some(seat) = [even, odd].into_iter().find(|seat| self.exchange.is_free(*seat)) else {
+            let seats = self.plan.crew.seats_of(place);
+            let Some(seat) = seats.into_iter().find(|seat| self.exchange.is_free(*seat)) else {
                 slot.due = now + HELD_PAUSE;
                 continue;
             };
             self.exchange.seat_next(seat);
             match fork() {
-                Ok(Fork::Child) => return self.become_worker(worker, seat).map(Some),
+                Ok(Fork::Child) => return self.become_child(place, seat).map(Some),
                 Ok(Fork::Parent(pid)) => {
                     self.exchange.set_pid(seat, pid);
                     slot.current = Some(Child { pid, seat, started: now, kill_at: None, outdated: false });
@@ -269,7 +291,7 @@ impl Manager {
                     self.exchange.bury(seat);
                     // Somebody may have looked in between.
                     self.exchange.ring_all();
-                    tracing::error!("worker {worker} cannot be forked: {error}");
+                    tracing::error!("{} cannot be forked: {error}", self.plan.crew.name(place));
                     slot.due = now + PAUSE_MAX;
                 }
             }
@@ -278,14 +300,19 @@ impl Manager {
     }
 
     /// In the child: what the manager watches is not its own.
-    fn become_worker(&mut self, worker: usize, seat: usize) -> io::Result<Seat> {
-        let successor = self.slots[worker].used;
+    fn become_child(&mut self, place: usize, seat: usize) -> io::Result<Seat> {
+        let role = self.plan.crew.role(place);
+        let successor = self.slots[place].used;
         let mut signals = self.signals.take().ok_or_else(|| io::Error::other("a worker forks no worker"))?;
         signals.release(&[Signal::Chld]);
+        if role == Role::User {
+            // Nobody there looks after what comes.
+            signals.release(&[Signal::Term]);
+        }
         // The terminal's ^C goes to all processes: the master ends them in order.
         signals.ignore(&[Signal::Int, Signal::Usr1, Signal::Usr2])?;
         signals.end_orphan_after(self.plan.max_wait);
-        Ok(Seat { worker, seat, successor, signals })
+        Ok(Seat { role, place, seat, successor, signals })
     }
 
     /// Waits for a signal, for the doorbell, or until something is due.
@@ -307,30 +334,52 @@ impl Manager {
     /// Takes note of signals and wishes.
     fn hear(&mut self) {
         self.exchange.manager().clear();
-        let mut reload = false;
+        let mut reload = None;
         let came: Vec<Signal> = self.signals.iter().flat_map(Signals::take).collect();
         for signal in came {
             match signal {
                 Signal::Term | Signal::Int => self.end(),
-                Signal::Usr1 => reload = true,
+                Signal::Usr1 => reload = Some(Wish::Reload),
+                Signal::Usr2 => reload = reload.or(Some(Wish::ReloadTasks)),
                 _ => {}
             }
         }
         for wish in self.exchange.take_wishes() {
             match wish {
-                Wish::Reload => reload = true,
-                Wish::ReloadTasks => {}
+                Wish::Reload => reload = Some(Wish::Reload),
+                Wish::ReloadTasks => reload = reload.or(Some(Wish::ReloadTasks)),
                 Wish::Leave => self.dismiss_wanted(),
             }
         }
         if !self.plan.has_master && self.exchange.is_shutting_down() {
             self.end();
         }
-        if reload && !self.ending && !self.reloading {
-            self.reloading = true;
-            self.exchange.set_reloading(true);
-            self.news.push_back(Happened::ReloadBegins);
-            self.slots.iter_mut().filter_map(|slot| slot.current.as_mut()).for_each(|child| child.outdated = true);
+        if let Some(wish) = reload
+            && !self.ending
+            && !self.reloading
+        {
+            self.begin_reload(wish == Wish::ReloadTasks);
+        }
+    }
+
+    /// All workers are to be replaced, or those alone that work for others.
+    fn begin_reload(&mut self, only_tasks: bool) {
+        let crew = self.plan.crew;
+        if only_tasks && crew.tasks == 0 {
+            return;
+        }
+        self.reloading = true;
+        self.exchange.set_reloading(true);
+        self.news.push_back(Happened::ReloadBegins);
+        for (place, slot) in self.slots.iter_mut().enumerate() {
+            let is_meant = match crew.role(place) {
+                Role::Worker => !only_tasks,
+                Role::Task => true,
+                Role::User => false,
+            };
+            if let Some(child) = slot.current.as_mut().filter(|_| is_meant) {
+                child.outdated = true;
+            }
         }
     }
 
@@ -350,13 +399,16 @@ impl Manager {
             return;
         }
         let mut outdated = 0;
-        for worker in 0..self.slots.len() {
-            let slot = &self.slots[worker];
+        for place in 0..self.slots.len() {
+            if self.plan.crew.role(place) == Role::User {
+                continue;
+            }
+            let slot = &self.slots[place];
             let vacant = slot.current.is_none() && slot.leaving.is_some();
             let busy = vacant || slot.leaving.is_some() && !self.plan.reload_async;
             if slot.current.is_some_and(|child| child.outdated) {
                 if outdated == 0 || self.plan.reload_async {
-                    self.dismiss(worker);
+                    self.dismiss(place);
                 }
                 outdated += 1;
             } else if busy {
@@ -371,9 +423,10 @@ impl Manager {
     }
 
     /// Asks a worker to end.
-    fn dismiss(&mut self, worker: usize) {
-        let kill_at = Instant::now() + self.plan.max_wait + GRACE;
-        let Some(child) = &mut self.slots[worker].current else { return };
+    fn dismiss(&mut self, place: usize) {
+        let ends_at = self.ends_at.unwrap_or_else(|| Instant::now() + self.plan.max_wait);
+        let kill_at = ends_at + GRACE;
+        let Some(child) = &mut self.slots[place].current else { return };
         if child.kill_at.is_none() {
             child.kill_at = Some(kill_at);
             // Not yet waited for, so the pid is still its own; it may be dead.
@@ -382,10 +435,10 @@ impl Manager {
     }
 
     fn dismiss_wanted(&mut self) {
-        for worker in 0..self.slots.len() {
-            let seat = self.slots[worker].current.map(|child| child.seat);
+        for place in 0..self.slots.len() {
+            let seat = self.slots[place].current.map(|child| child.seat);
             if seat.is_some_and(|seat| self.exchange.take_want_leave(seat)) {
-                self.dismiss(worker);
+                self.dismiss(place);
             }
         }
     }
@@ -408,34 +461,37 @@ impl Manager {
 
     /// Takes note of the workers that ended.
     fn reap(&mut self) {
-        for worker in 0..self.slots.len() {
-            if let Some((child, ended)) = take_ended(&mut self.slots[worker].leaving) {
-                self.bury(worker, child, ended);
+        for place in 0..self.slots.len() {
+            if let Some((child, ended)) = take_ended(&mut self.slots[place].leaving) {
+                self.bury(place, child, ended);
             }
-            if let Some((child, ended)) = take_ended(&mut self.slots[worker].current) {
-                self.bury(worker, child, ended);
+            if let Some((child, ended)) = take_ended(&mut self.slots[place].current) {
+                self.bury(place, child, ended);
             }
         }
     }
 
-    fn bury(&mut self, worker: usize, mut child: Child, ended: Option<Ended>) {
+    fn bury(&mut self, place: usize, mut child: Child, ended: Option<Ended>) {
         if self.exchange.occupant(child.seat).is_some_and(|occupant| occupant.standing == Standing::Leaving) {
             // It had said so: that it has ended since then is no death, however quick it was.
             child.kill_at.get_or_insert(Instant::now());
         }
         self.exchange.bury(child.seat);
-        if self.plan.workers_own {
+        if self.plan.workers_own && self.plan.crew.role(place) == Role::Worker {
             self.table.detach(child.seat);
         }
         self.exchange.ring_all();
-        self.note_death(worker, child, ended);
+        self.note_death(place, child, ended);
     }
 
-    fn note_death(&mut self, worker: usize, child: Child, ended: Option<Ended>) {
+    fn note_death(&mut self, place: usize, child: Child, ended: Option<Ended>) {
         let Child { pid, started, kill_at, .. } = child;
-        let failed = ended.filter(|ended| *ended != Ended::Exited(0));
-        self.news.extend(failed.map(|ended| Happened::Failed { worker, pid, ended }));
-        let slot = &mut self.slots[worker];
+        // One of the program's own ends as it likes, and by SIGTERM when it is told to.
+        let asked = self.plan.crew.role(place) == Role::User && kill_at.is_some();
+        let failed = ended.filter(|ended| *ended != Ended::Exited(0) && !asked);
+        let told = failed.filter(|_| self.plan.crew.role(place) != Role::User);
+        self.news.extend(told.map(|ended| Happened::Failed { place, pid, ended }));
+        let slot = &mut self.slots[place];
         let now = Instant::now();
         let mut next = String::new();
         if !self.ending && slot.current.is_none() && slot.due <= now {
@@ -447,21 +503,23 @@ impl Manager {
             slot.due = now + pause;
             next = format!(", another starts in {} ms", pause.as_millis());
         }
+        let name = self.plan.crew.name(place);
         match (ended, failed) {
-            (_, Some(ended)) => tracing::error!("worker {worker} (pid {pid}) {ended}{next}"),
-            (None, _) => tracing::error!("worker {worker} (pid {pid}) ended, somebody else waited for it{next}"),
-            (Some(ended), _) if kill_at.is_none() => tracing::info!("worker {worker} (pid {pid}) {ended}{next}"),
-            _ => tracing::debug!("worker {worker} (pid {pid}) has left"),
+            (_, Some(ended)) => tracing::error!("{name} (pid {pid}) {ended}{next}"),
+            (None, _) => tracing::error!("{name} (pid {pid}) ended, somebody else waited for it{next}"),
+            (Some(ended), _) if kill_at.is_none() => tracing::info!("{name} (pid {pid}) {ended}{next}"),
+            _ => tracing::debug!("{name} (pid {pid}) has left"),
         }
     }
 
     /// Kills those whose time is over.
     fn kill_late(&mut self) {
         let now = Instant::now();
-        for (worker, slot) in self.slots.iter_mut().enumerate() {
+        for (place, slot) in self.slots.iter_mut().enumerate() {
             for child in slot.current.iter_mut().chain(&mut slot.leaving) {
                 if child.kill_at.is_some_and(|at| at <= now) {
-                    tracing::error!("worker {worker} (pid {}) did not end in time and is killed", child.pid);
+                    let name = self.plan.crew.name(place);
+                    tracing::error!("{name} (pid {}) did not end in time and is killed", child.pid);
                     let _ = kill(child.pid, Signal::Kill);
                     child.kill_at = Some(now + PAUSE_MAX);
                 }
@@ -487,9 +545,4 @@ fn take_ended(place: &mut Option<Child>) -> Option<(Child, Option<Ended>)> {
     };
     *place = None;
     Some((child, ended))
-}
-
-/// The two seats of a worker.
-fn seats(plan: &Plan, worker: usize) -> [usize; 2] {
-    [plan.first_seat + worker, plan.first_seat + plan.workers + worker]
 }

@@ -1,6 +1,7 @@
 //! The master of a server whose connections are its own: forks the manager, runs the reactors, ends both.
 
 use crate::config::Config;
+use crate::crew::Crew;
 use crate::listener::Listener;
 use crate::manager::{Besides, Manager, Plan};
 use crate::reactors::{Parts, Reactors};
@@ -49,6 +50,7 @@ pub struct Master {
     listener: Listener,
     signals: Signals,
     manager: Option<Pid>,
+    crew: Crew,
     max_wait: Duration,
     ending: bool,
     /// The manager was asked to end, and is killed then.
@@ -59,17 +61,11 @@ pub struct Master {
 }
 
 impl Master {
-    /// Forks the manager, with the seats of `reactors` taken.
+    /// Forks the manager, with the seats of the reactors taken.
     ///
     /// # Errors
     /// Signals are watched in this process already, or the fork fails.
-    pub fn fork(
-        plan: Plan,
-        reactors: usize,
-        table: Arc<Table>,
-        exchange: Arc<Exchange>,
-        listener: Listener,
-    ) -> io::Result<Side> {
+    pub fn fork(plan: Plan, table: Arc<Table>, exchange: Arc<Exchange>, listener: Listener) -> io::Result<Side> {
         let mut signals = Signals::install(&[Signal::Term, Signal::Int, Signal::Usr1, Signal::Usr2, Signal::Chld])?;
         reopen::share()?;
         signals.watch(&[Signal::Winch, Signal::Rtmin])?;
@@ -77,17 +73,18 @@ impl Master {
         signals.ignore(&[Signal::Hup, Signal::Pipe])?;
         // If the manager dies, its workers are this process's to wait for.
         set_child_subreaper(Some(getpid()))?;
-        for seat in 0..reactors {
+        for seat in 0..plan.crew.reactors {
             exchange.seat_next(seat);
             exchange.set_pid(seat, getpid());
         }
-        let max_wait = plan.max_wait;
+        let (crew, max_wait) = (plan.crew, plan.max_wait);
         match fork()? {
             Fork::Parent(pid) => Ok(Side::Master(Master {
                 exchange,
                 listener,
                 signals,
                 manager: Some(pid),
+                crew,
                 max_wait,
                 ending: false,
                 kill_at: None,
@@ -119,8 +116,7 @@ impl Master {
         tells_connected: bool,
         table: Arc<Table>,
     ) -> io::Result<Reactors> {
-        let lanes =
-            Lanes { workers: config.workers, first_seat: config.reactors, dispatch: config.dispatch, tells_connected };
+        let lanes = Lanes { crew: self.crew, dispatch: config.dispatch, tells_connected };
         let (listener, exchange) = (self.listener.clone(), self.exchange.clone());
         let started = Reactors::start(Parts { config: config.clone(), settings, lanes, listener, table, exchange });
         if started.is_err() {

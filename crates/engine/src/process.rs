@@ -26,15 +26,14 @@ pub(crate) fn start(
     // What is still in the buffer would be printed by each process.
     let _ = io::stdout().flush();
     let plan = Plan {
-        workers: config.workers,
-        first_seat: config.reactors,
+        crew: server.shared.crew,
         max_wait: config.max_wait_time,
         reload_async: config.reload_async,
         workers_own: false,
         has_master: true,
     };
     let (table, exchange) = (server.shared.table.clone(), server.shared.exchange.clone());
-    let side = Master::fork(plan, config.reactors, table.clone(), exchange, listener.clone());
+    let side = Master::fork(plan, table.clone(), exchange, listener.clone());
     let mut master = match side.attempt("cannot fork the manager")? {
         Side::Master(master) => master,
         Side::Manager(manager) => {
@@ -65,7 +64,7 @@ fn serve(
     seat: Seat,
 ) -> io::Result<()> {
     let number = seat.seat;
-    affinity::stay(config, seat.worker)?;
+    affinity::stay(config, seat.place)?;
     let among = join(server, seat);
     started(server.clone())?;
     let mut station = Station::elsewhere(among, config.max_wait_time)?;

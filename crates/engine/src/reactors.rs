@@ -138,7 +138,7 @@ impl Loop {
         let Parts { config, settings, lanes, listener, table, exchange } = parts;
         let reactor = Reactor::new(config, settings.clone(), listener, table.clone(), exchange.clone(), seat)?;
         let relay = Relay::new(*lanes, table.clone(), exchange.clone(), seat);
-        let intake = Intake::new(exchange.clone(), seat);
+        let intake = Intake::new(exchange.clone(), seat, false);
         let max_wait = config.max_wait_time;
         Ok(Loop { reactor, relay, intake, accepts: false, ending, ends_at: None, max_wait })
     }

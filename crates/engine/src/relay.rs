@@ -4,6 +4,7 @@
 //! to its successor, before anything else. What it had begun and not ended is ended in its stead.
 
 use crate::config::DispatchMode;
+use crate::crew::Crew;
 use crate::links::writers::Writers;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -18,9 +19,7 @@ use wirewool_ipc::table::Table;
 /// The workers, and how events are spread over them.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Lanes {
-    pub(crate) workers: usize,
-    /// The first of their seats: each worker has two, one for its successor.
-    pub(crate) first_seat: usize,
+    pub(crate) crew: Crew,
     pub(crate) dispatch: DispatchMode,
     /// Somebody wants to hear of new connections.
     pub(crate) tells_connected: bool,
@@ -83,7 +82,7 @@ pub(crate) struct Relay {
 
 impl Relay {
     pub(crate) fn new(plan: Lanes, table: Arc<Table>, exchange: Arc<Exchange>, seat: usize) -> Relay {
-        let lanes = (0..plan.workers).map(|_| Lane::default()).collect();
+        let lanes = (0..plan.crew.workers).map(|_| Lane::default()).collect();
         let writers = Writers::new(exchange.clone(), seat);
         Relay {
             lanes,
@@ -140,7 +139,7 @@ impl Relay {
     /// dead is open then.
     pub(crate) fn follow(&mut self) {
         for worker in 0..self.lanes.len() {
-            let seats = [self.plan.first_seat + worker, self.plan.first_seat + self.plan.workers + worker];
+            let seats = self.plan.crew.seats_of(worker);
             let stands = |seat: usize, standing| {
                 self.exchange.occupant(seat).is_some_and(|occupant| occupant.standing == standing)
             };
@@ -205,7 +204,7 @@ impl Relay {
     /// The worker for an event of a connection. `is_data`: any worker may have it, where the order does not matter.
     fn worker(&mut self, fd: Fd, is_data: bool) -> usize {
         let dispatch = self.plan.dispatch;
-        let bound = |peer, uid| dispatch.bound_worker(fd, peer, uid, self.plan.workers);
+        let bound = |peer, uid| dispatch.bound_worker(fd, peer, uid, self.plan.crew.workers);
         match dispatch {
             DispatchMode::Round if is_data => self.next_best(|_, _| 0),
             DispatchMode::Idle if is_data => self.next_best(Relay::load),
@@ -220,7 +219,7 @@ impl Relay {
 
     /// The worker with the least of `what` among those that are not behind, if there are any; of equals, the next one.
     fn next_best(&mut self, what: impl Fn(&Relay, usize) -> u64) -> usize {
-        let workers = self.plan.workers;
+        let workers = self.plan.crew.workers;
         let rank = |worker: &usize| (is_behind(&self.lanes[*worker], &self.writers), what(self, *worker));
         let best = (1..=workers).map(|step| (self.turn + step) % workers).min_by_key(rank);
         self.turn = best.unwrap_or(0);
@@ -286,7 +285,7 @@ impl Handler for Relay {
             Some(seat) => self.writers.push(seat, tag, parts).map(|()| seat),
             None => {
                 lane.waiting.push(Kept { tag, payload: parts.concat() });
-                Ok(self.plan.first_seat + worker)
+                Ok(self.plan.crew.seats_of(worker)[0])
             }
         });
         let Ok(seat) = pushed else {
@@ -319,6 +318,7 @@ impl Handler for Relay {
 mod tests {
     use super::{Lanes, Owes, Relay};
     use crate::config::DispatchMode;
+    use crate::crew::Crew;
     use crate::links::readers::Readers;
     use std::sync::Arc;
     use wirewool_hub::codec::decode_event;
@@ -360,7 +360,8 @@ mod tests {
         fn new(dispatch: DispatchMode) -> World {
             let exchange = Arc::new(Exchange::new(5, 4096).unwrap());
             let table = Arc::new(Table::new(1, 10).unwrap());
-            let plan = Lanes { workers: 2, first_seat: 1, dispatch, tells_connected: false };
+            let plan =
+                Lanes { crew: Crew { reactors: 1, workers: 2, tasks: 0, users: 0 }, dispatch, tells_connected: false };
             exchange.seat_next(0);
             let relay = Relay::new(plan, table.clone(), exchange.clone(), 0);
             let mut world = World { exchange, table, relay, hub: Hub::default() };

@@ -3,9 +3,12 @@
 //! A command that is accepted here is carried out there, unless the connection ends before: so all that can be refused
 //! is refused here. What a connection is owed already is in the table, what is under way to it is counted here.
 
+use crate::crew::Crew;
 use crate::links::writers::{Nobody, Writers};
+use crate::parcel::Parcel;
+use crate::post::Post;
 use crate::promises::Promises;
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use wirewool_hub::codec::{ENGINE_TAG_MIN, encode_command};
@@ -55,6 +58,11 @@ pub struct Limits {
 }
 
 impl Limits {
+    /// What may be kept for one ring.
+    fn kept_bytes_max(&self) -> usize {
+        self.outbox_bytes_max.saturating_mul(KEPT_OUTBOXES_MAX)
+    }
+
     /// What is refused whatever the connection's state; otherwise, how much will be owed for it.
     pub(crate) fn check(&self, command: &Command<'_>) -> Result<usize, Refused> {
         let mut header = 0;
@@ -93,6 +101,7 @@ struct Peer {
 pub struct Remote {
     table: Arc<Table>,
     writers: Writers,
+    post: Post,
     limits: Limits,
     peers: Vec<Peer>,
     /// Those that a fragmented message from here is under way to.
@@ -108,12 +117,14 @@ pub struct Remote {
 
 impl Remote {
     /// For the occupant of `seat`.
-    pub(crate) fn new(table: Arc<Table>, exchange: Arc<Exchange>, seat: usize, limits: Limits) -> Remote {
+    pub(crate) fn new(table: Arc<Table>, exchange: Arc<Exchange>, crew: Crew, seat: usize, limits: Limits) -> Remote {
+        let post = Post::new(crew, &exchange, seat, limits.kept_bytes_max());
         let peers = (0..exchange.seats()).map(|_| Peer::default()).collect();
         let writers = Writers::new(exchange, seat);
         Remote {
             table,
             writers,
+            post,
             limits,
             peers,
             fragmented: HashSet::new(),
@@ -205,15 +216,42 @@ impl Remote {
         }
     }
 
-    /// This process's doorbell rang: closes the rings to the dead.
+    /// This process's doorbell rang: closes the rings to the dead, and to those who begin nothing more.
     pub(crate) fn rang(&mut self) {
         let version = self.writers.exchange().version();
-        if std::mem::replace(&mut self.version, version) != version {
-            for seat in self.writers.orphaned() {
-                // Whoever owned the connections is dead, and they with him.
-                self.writers.close(seat);
-            }
+        if std::mem::replace(&mut self.version, version) == version {
+            return;
         }
+        let mut gone = self.writers.orphaned();
+        let gives_back = |seat: &usize| self.post.gives_back(self.writers.exchange(), *seat);
+        gone.extend((0..self.peers.len()).filter(gives_back));
+        for seat in gone {
+            // Commands are dropped: whoever owned the connections is dead, and they with him.
+            let records = self.writers.close(seat);
+            self.post.take_back(seat, records);
+        }
+        self.post.flush(&mut self.writers);
+    }
+
+    /// All that these have sent has been taken: what they had begun of this process's is lost. Behind [`Remote::rang`].
+    pub(crate) fn bury(&mut self, dead: &[(usize, u32)], lost: &mut VecDeque<Parcel>) {
+        self.post.bury(dead, lost);
+    }
+
+    /// One step with what is sent to others of the crew: [`Remote::ring`] is to follow.
+    pub(crate) fn with_post<R>(&mut self, step: impl FnOnce(&mut Post, &mut Writers) -> R) -> R {
+        self.unrung = self.unrung.saturating_add(1);
+        step(&mut self.post, &mut self.writers)
+    }
+
+    /// A parcel has come.
+    pub(crate) fn note_taken(&mut self, parcel: &Parcel) {
+        self.post.note_taken(self.writers.exchange(), parcel);
+    }
+
+    /// Is a task of this process's under way?
+    pub(crate) fn has_tasks(&self) -> bool {
+        self.post.has_tasks()
     }
 
     /// Writes what had no room. May this process wait for its doorbell then? If not, there is room again.
@@ -225,7 +263,14 @@ impl Remote {
 
     /// Is something kept that has no room yet?
     pub(crate) fn has_kept(&self) -> bool {
-        (0..self.peers.len()).any(|seat| self.writers.kept_bytes(seat) > 0)
+        // At the very end nobody comes whom it could go to.
+        let has_waiting = self.post.has_waiting() && !self.writers.exchange().is_final();
+        has_waiting || (0..self.peers.len()).any(|seat| self.writers.kept_bytes(seat) > 0)
+    }
+
+    /// Is so much kept for one that nothing more should be begun?
+    pub(crate) fn is_stuffed(&self) -> bool {
+        (0..self.peers.len()).any(|seat| self.writers.kept_bytes(seat) > self.limits.kept_bytes_max())
     }
 
     /// Does what waits and what is owed leave room for so many bytes?
@@ -234,7 +279,7 @@ impl Remote {
         if len == 0 {
             return Ok(());
         }
-        let (kept, kept_max) = (self.writers.kept_bytes(seat), limit.saturating_mul(KEPT_OUTBOXES_MAX));
+        let (kept, kept_max) = (self.writers.kept_bytes(seat), self.limits.kept_bytes_max());
         if kept > 0 && kept.saturating_add(len) > kept_max {
             return Err(Refused::OutboxFull { owed: kept, limit: kept_max });
         }
@@ -314,6 +359,7 @@ pub(crate) fn check_state(connection: Connection, command: &Command<'_>) -> Resu
 #[cfg(test)]
 mod tests {
     use super::{KEPT_OUTBOXES_MAX, Limits, Remote};
+    use crate::crew::Crew;
     use crate::links::readers::Readers;
     use std::sync::Arc;
     use wirewool_hub::command::{After, Command, Push, Refused};
@@ -339,7 +385,8 @@ mod tests {
             let table = Arc::new(Table::new(1, 30).unwrap());
             (0..2).for_each(|seat| exchange.seat_next(seat));
             let limits = Limits { push_bytes_max: 1 << 20, outbox_bytes_max };
-            let remote = Remote::new(table.clone(), exchange.clone(), 1, limits);
+            let crew = Crew { reactors: 1, workers: 1, tasks: 0, users: 0 };
+            let remote = Remote::new(table.clone(), exchange.clone(), crew, 1, limits);
             let owner = Readers::new(exchange.clone(), 0);
             World { exchange, table, remote, owner }
         }

@@ -2,6 +2,7 @@
 
 use crate::builder::Builder;
 use crate::config::{Config, ConfigErrors, Mode};
+use crate::crew::Crew;
 use crate::dispatch::{self, Handlers};
 use crate::frame::Message;
 use crate::heartbeat;
@@ -79,6 +80,7 @@ pub(crate) struct Shared {
     pub(crate) stopping: AtomicBool,
     /// `start` has returned, whoever is left behind.
     pub(crate) ended: AtomicBool,
+    pub(crate) crew: Crew,
     pub(crate) mode: Mode,
     pub(crate) limits: Limits,
     /// After how long a silence connections are closed.

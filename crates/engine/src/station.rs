@@ -1,12 +1,17 @@
 //! A worker's place in the server, wherever its connections are: in a loop of its own, or with the reactors.
 
-use crate::desk::Desk;
+use crate::crew::{Crew, Role};
+use crate::desk::{Desk, Taken};
 use crate::intake::Intake;
 use crate::link::Inbox;
+use crate::parcel::{Kind, Occupancy, Parcel};
+use crate::post::PostError;
 use crate::quota::Quota;
 use crate::reactor::{Reactor, Served};
 use crate::remote::{Limits, Remote};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::AsFd;
+use std::collections::VecDeque;
 use std::io;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -43,8 +48,8 @@ pub struct Way(Arc<Mutex<Remote>>);
 
 impl Way {
     /// For the occupant of `seat`.
-    pub fn new(table: Arc<Table>, exchange: Arc<Exchange>, seat: usize, limits: Limits) -> Way {
-        Way(Arc::new(Mutex::new(Remote::new(table, exchange, seat, limits))))
+    pub fn new(table: Arc<Table>, exchange: Arc<Exchange>, crew: Crew, seat: usize, limits: Limits) -> Way {
+        Way(Arc::new(Mutex::new(Remote::new(table, exchange, crew, seat, limits))))
     }
 
     /// One step with it.
@@ -74,6 +79,8 @@ impl Way {
 pub struct Among {
     /// Its seat in the exchange.
     pub seat: usize,
+    /// Who the others are.
+    pub crew: Crew,
     /// The seats.
     pub exchange: Arc<Exchange>,
     /// SIGTERM asks it to end.
@@ -82,9 +89,15 @@ pub struct Among {
     pub way: Way,
 }
 
+impl Among {
+    fn is_task_worker(&self) -> bool {
+        self.crew.place_of(self.seat).is_some_and(|place| self.crew.role(place) == Role::Task)
+    }
+}
+
 enum Site {
     /// The connections are this loop's; what others send for them comes in.
-    Own(Box<Reactor>, Option<Intake>),
+    Own(Box<Reactor>, Option<Box<Intake>>),
     /// The connections are the reactors'; what happens to them comes in.
     Elsewhere(Box<Desk>),
 }
@@ -93,6 +106,8 @@ enum Site {
 pub struct Station {
     site: Site,
     among: Option<Among>,
+    /// What others of the crew have sent.
+    parcels: VecDeque<Parcel>,
     max_wait: Duration,
     told_to_end: bool,
     ends_at: Option<Instant>,
@@ -112,7 +127,7 @@ impl Station {
         let mut intake = None;
         if let Some(among) = &among {
             reactor.watch_signals(&among.signals)?;
-            intake = Some(Intake::new(among.exchange.clone(), among.seat));
+            intake = Some(Box::new(Intake::new(among.exchange.clone(), among.seat, true)));
         }
         Ok(Station::new(Site::Own(Box::new(reactor), intake), among, max_wait))
     }
@@ -122,7 +137,7 @@ impl Station {
     /// # Errors
     /// Those of epoll.
     pub fn elsewhere(among: Among, max_wait: Duration) -> io::Result<Station> {
-        let desk = Desk::new(among.exchange.clone(), among.seat, &among.signals)?;
+        let desk = Desk::new(among.exchange.clone(), among.crew.reactors, among.seat, &among.signals)?;
         Ok(Station::new(Site::Elsewhere(Box::new(desk)), Some(among), max_wait))
     }
 
@@ -130,6 +145,7 @@ impl Station {
         Station {
             site,
             among,
+            parcels: VecDeque::new(),
             max_wait,
             told_to_end: false,
             ends_at: None,
@@ -168,9 +184,8 @@ impl Station {
     pub fn wait(&mut self, limit: Option<Duration>, handler: &mut dyn Handler) -> io::Result<Verdict> {
         let ends = self.ends_at.map(|at| at.saturating_duration_since(Instant::now()));
         let mut limit = [ends, limit].into_iter().flatten().min();
-        if let Some(among) = &self.among
-            && !among.way.with(Remote::may_sleep)
-        {
+        let may_sleep = self.among.as_ref().is_none_or(|among| among.way.with(Remote::may_sleep));
+        if !may_sleep || !self.parcels.is_empty() {
             limit = Some(Duration::ZERO);
         }
         match &mut self.site {
@@ -188,7 +203,7 @@ impl Station {
                 if let Some(among) = &self.among {
                     self.told_to_end |= woken.signalled && hears_term(&among.signals);
                     if woken.rang {
-                        among.way.with(Remote::rang);
+                        see_dead(desk, among, &mut self.parcels);
                     }
                 }
                 Ok(Verdict::Handled)
@@ -217,14 +232,22 @@ impl Station {
                 Served::Stop => Step::Stop,
             },
             Site::Elsewhere(desk) => {
-                let Some(among) = self.among.as_ref().filter(|_| self.ends_at.is_none()) else {
+                let Some(among) = self.among.as_ref().filter(|among| takes_parcels(among, self.ends_at.is_some()))
+                else {
                     return Step::Over;
                 };
-                let way = &among.way;
-                match desk.take(|fd, event, more| hear(fd, event, &mut Others { way, more }, handler)) {
-                    Some(Verdict::Stop) => Step::Stop,
-                    Some(_) => Step::Served,
-                    None => Step::Over,
+                let (way, reads) = (&among.way, self.ends_at.is_none());
+                let taken = desk.take(reads, &mut self.parcels, |fd, event, more| {
+                    hear(fd, event, &mut Others { way, more }, handler)
+                });
+                match taken {
+                    Taken::Event(Verdict::Stop) => Step::Stop,
+                    Taken::Event(_) => Step::Served,
+                    Taken::Parcel => {
+                        note_taken(among, self.parcels.back());
+                        Step::Served
+                    }
+                    Taken::Nothing => Step::Over,
                 }
             }
         }
@@ -234,6 +257,7 @@ impl Station {
     fn carry_out(&mut self, handler: &mut dyn Handler) -> Step {
         let Site::Own(reactor, Some(intake)) = &mut self.site else { return Step::Over };
         intake.carry_out(reactor, &mut |_, _, _| {});
+        take_parcels(intake, self.among.as_ref(), &mut self.parcels);
         match reactor.settle(handler) {
             Verdict::Stop => Step::Stop,
             _ => Step::Over,
@@ -253,11 +277,115 @@ impl Station {
         if let (Some(intake), Some(among)) = (intake, &self.among) {
             intake.greet();
             let dead = intake.take_dead(reactor, &mut |_, _, _| {}).unwrap_or_default();
+            take_parcels(intake, Some(among), &mut self.parcels);
             // Behind that: the rings to all of them are closed then.
-            among.way.with(Remote::rang);
+            bury(among, &dead, &mut self.parcels);
             dead.into_iter().for_each(|(seat, epoch)| intake.let_go(seat, epoch));
         }
         if reactor.settle(handler) == Verdict::Stop { Step::Stop } else { Step::Served }
+    }
+
+    /// The next parcel that others of the crew have sent.
+    pub fn take_parcel(&mut self) -> Option<Parcel> {
+        self.parcels.pop_front()
+    }
+
+    /// Waits until something comes from others of the crew, at most `limit`, in the midst of a handler: what it brings is
+    /// there to be taken.
+    pub fn wait_for_parcels(&mut self, limit: Option<Duration>, handler: &mut dyn Handler) -> Step {
+        let Some(among) = &self.among else { return Step::Over };
+        let may_sleep = among.way.with(Remote::may_sleep) && self.parcels.is_empty();
+        let limit = if may_sleep { limit } else { Some(Duration::ZERO) };
+        match &mut self.site {
+            Site::Elsewhere(desk) => {
+                desk.wait_for_crew(limit);
+                let first = self.parcels.len();
+                desk.take_parcels(&mut self.parcels);
+                self.parcels.iter().skip(first).for_each(|parcel| note_taken(among, Some(parcel)));
+                see_dead(desk, among, &mut self.parcels);
+                Step::Over
+            }
+            Site::Own(_, Some(intake)) => {
+                let doorbell = among.exchange.doorbell(among.seat);
+                if intake.may_sleep() {
+                    let limit = limit.and_then(|limit| Timespec::try_from(limit).ok());
+                    // However it ends, what has come is looked at.
+                    let _ = poll(&mut [PollFd::new(doorbell, PollFlags::IN)], limit.as_ref());
+                }
+                doorbell.clear();
+                match self.rang(None, handler) {
+                    Step::Stop => Step::Stop,
+                    _ => self.carry_out(handler),
+                }
+            }
+            Site::Own(_, None) => Step::Over,
+        }
+    }
+
+    /// Sends a task to the task worker with that number, or to the one with the least to do: the task's number here.
+    ///
+    /// # Errors
+    /// It has no effect, and why.
+    pub fn send_task(&self, worker: Option<usize>, flags: u8, payload: &[u8]) -> Result<u64, PostError> {
+        let among = self.among.as_ref().ok_or(PostError::NoTaskWorkers)?;
+        self.posted(
+            among
+                .way
+                .with(|remote| remote.with_post(|post, writers| post.send_task(writers, worker, flags, &[payload]))),
+        )
+    }
+
+    /// Sends a message to whoever sits at a place.
+    ///
+    /// # Errors
+    /// It has no effect, and why.
+    pub fn send_message(&self, place: usize, flags: u8, payload: &[u8]) -> Result<(), PostError> {
+        let among = self.among.as_ref().ok_or(PostError::NoSuchPlace(place, 0))?;
+        self.posted(
+            among
+                .way
+                .with(|remote| remote.with_post(|post, writers| post.send_message(writers, place, flags, &[payload]))),
+        )
+    }
+
+    /// Sends what came of a task to whoever has asked for it, or has followed that one.
+    ///
+    /// # Errors
+    /// It has no effect, and why.
+    pub fn answer_task(&self, task: (Occupancy, u64), kind: Kind, flags: u8, payload: &[u8]) -> Result<(), PostError> {
+        let among = self.among.as_ref().ok_or(PostError::NoTaskWorkers)?;
+        self.posted(
+            among
+                .way
+                .with(|remote| remote.with_post(|post, writers| post.answer(writers, task, kind, flags, &[payload]))),
+        )
+    }
+
+    fn posted<R>(&self, posted: R) -> R {
+        if let Some(among) = &self.among {
+            among.way.with(Remote::ring);
+        }
+        posted
+    }
+
+    /// Who this process is to others of the crew.
+    pub fn occupancy(&self) -> Option<Occupancy> {
+        self.among.as_ref().map(|among| among.way.with(|remote| remote.with_post(|post, _| post.me())))
+    }
+
+    /// Is a task that this process has sent under way?
+    pub fn has_tasks(&self) -> bool {
+        self.among.as_ref().is_some_and(|among| among.way.with(|remote| remote.has_tasks()))
+    }
+
+    /// Does something wait to be sent until there is room for it?
+    pub fn has_kept(&self) -> bool {
+        self.among.as_ref().is_some_and(|among| among.way.with(|remote| remote.has_kept()))
+    }
+
+    /// Does so much wait to be sent that nothing more should be begun?
+    pub fn is_stuffed(&self) -> bool {
+        self.among.as_ref().is_some_and(|among| among.way.with(|remote| remote.is_stuffed()))
     }
 
     /// Asks something of a connection from outside a handler: here, or wherever it is. While `more` of the same batch
@@ -394,7 +522,10 @@ impl Station {
         self.leave_once_all_is_said();
         let is_empty = match &self.site {
             Site::Own(reactor, _) => reactor.is_empty(),
-            Site::Elsewhere(_) => true,
+            Site::Elsewhere(desk) => {
+                let reads = self.among.as_ref().is_some_and(|among| takes_parcels(among, true));
+                self.parcels.is_empty() && !(reads && desk.has_more())
+            }
         };
         let has_kept = || self.among.as_ref().is_some_and(|among| among.way.with(|remote| remote.has_kept()));
         at <= Instant::now() || is_empty && !has_kept()
@@ -427,6 +558,46 @@ impl Station {
             among.exchange.set_busy(among.seat, busy, waiting);
         }
     }
+}
+
+/// Does it still take what others of the crew send? A task worker that leaves begins nothing more that its successor can
+/// do.
+fn takes_parcels(among: &Among, is_ending: bool) -> bool {
+    !is_ending || !among.is_task_worker() || among.exchange.is_final()
+}
+
+/// A parcel has come.
+fn note_taken(among: &Among, parcel: Option<&Parcel>) {
+    if let Some(parcel) = parcel {
+        among.way.with(|remote| remote.note_taken(parcel));
+    }
+}
+
+fn take_parcels(intake: &mut Intake, among: Option<&Among>, parcels: &mut VecDeque<Parcel>) {
+    for parcel in intake.take_parcels() {
+        if let Some(among) = among {
+            note_taken(among, Some(&parcel));
+        }
+        parcels.push_back(parcel);
+    }
+}
+
+/// The rings to the dead are closed. All that they have sent was taken before.
+fn bury(among: &Among, dead: &[(usize, u32)], parcels: &mut VecDeque<Parcel>) {
+    among.way.with(|remote| {
+        remote.rang();
+        remote.bury(dead, parcels);
+        remote.ring();
+    });
+}
+
+/// The same, where connections are elsewhere.
+fn see_dead(desk: &mut Desk, among: &Among, parcels: &mut VecDeque<Parcel>) {
+    let first = parcels.len();
+    let dead = desk.take_dead(parcels);
+    parcels.iter().skip(first).for_each(|parcel| note_taken(among, Some(parcel)));
+    bury(among, &dead, parcels);
+    dead.into_iter().for_each(|(seat, epoch)| desk.let_go(seat, epoch));
 }
 
 fn hears_term(signals: &Signals) -> bool {

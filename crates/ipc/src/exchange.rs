@@ -21,12 +21,13 @@ use crate::ring::{CAPACITY_MAX, CAPACITY_MIN, Ring};
 //   line 0            word 0   the version: how often a seat changed hands or standing
 //                     word 1   wishes: what the manager is asked for
 //                     word 2   1 while a reload is under way
-//                     word 3   1 when the server is to end
+//                     word 3   1 when the server is to end, 2 when nobody follows those who leave, 3 for both
 //                     word 4   counters of all dead occupants: see `Count`
 //   line 1 + s        word 0   seat s: epoch << 8 | standing
 //                     word 1   its process id
 //                     word 2   1 when its occupant is wanted to leave
 //                     word 3   counters of its occupant: see `Count`
+//                     word 7   how much others have sent it that it is to do
 //   then N bitmaps    bit w of bitmap r: the writer in seat w has opened its ring to r, who has not looked yet
 //   then N × N words  word h × N + s: the epoch of seat s that the occupant of h holds, 0 if none
 //   then N × N rings  ring w × N + r: from w to r
@@ -38,13 +39,18 @@ const STANDING_BITS: u32 = 8;
 const COUNT_WORD: usize = 3;
 const TOTAL_WORD: usize = 4;
 
+const SHUT_DOWN: u64 = 1;
+const FINAL: u64 = 2;
+
 /// The most seats there can be.
 pub const SEATS_MAX: usize = 4096;
 
 /// What all rings together may take of the address space; they get smaller when there are many.
 const RINGS_BYTES_MAX: usize = 4 << 30;
 
-const _: () = assert!(COUNT_WORD + Count::ALL.len() <= LINE_WORDS);
+const QUEUED_WORD: usize = 7;
+
+const _: () = assert!(COUNT_WORD + Count::ALL.len() <= QUEUED_WORD && QUEUED_WORD < LINE_WORDS);
 const _: () = assert!(TOTAL_WORD + Count::ALL.len() <= LINE_WORDS);
 const _: () = assert!(SEATS_MAX.checked_mul(SEATS_MAX).is_some());
 
@@ -161,14 +167,24 @@ impl Exchange {
 
     /// Asks master and manager to end the server.
     pub fn shut_down(&self) {
-        self.server()[3].store(1, SeqCst);
+        self.server()[3].fetch_or(SHUT_DOWN, SeqCst);
         self.master.ring();
         self.manager.ring();
     }
 
     /// Is the server to end?
     pub fn is_shutting_down(&self) -> bool {
-        self.server()[3].load(SeqCst) != 0
+        self.server()[3].load(SeqCst) & SHUT_DOWN != 0
+    }
+
+    /// From now on nobody follows those who leave: whatever they do not do is left undone.
+    pub fn set_final(&self) {
+        self.server()[3].fetch_or(FINAL, SeqCst);
+    }
+
+    /// Does nobody follow those who leave?
+    pub fn is_final(&self) -> bool {
+        self.server()[3].load(SeqCst) & FINAL != 0
     }
 
     /// A number that is another one after every change of who sits where.
@@ -423,6 +439,16 @@ impl Exchange {
     #[inline]
     pub fn set_busy(&self, seat: usize, busy: bool, waiting: usize) {
         self.count(seat, Count::Busy).store((waiting as u64) << 1 | u64::from(busy), Relaxed);
+    }
+
+    /// How much others have sent the occupant of a seat that it is to do and has not begun with. All of them write to it;
+    /// whoever dies in between leaves it wrong until the seat is given away.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such seat.
+    pub fn queued(&self, seat: usize) -> &AtomicU64 {
+        &self.seat(seat)[QUEUED_WORD]
     }
 
     /// The sum of a counter over all occupants there were.

@@ -82,6 +82,21 @@ pub fn is_orphan() -> bool {
     parent != 0 && !is_foreign() && process::getppid().is_none_or(|now| now.as_raw_pid() != parent)
 }
 
+/// Forks as any program does: the child is nobody's but the program's own, and [`is_foreign`] where that was asked for.
+/// None in the child. The process must have a single thread.
+///
+/// # Errors
+///
+/// `Other` if another thread is alive; those of fork(2).
+pub fn fork_plain() -> io::Result<Option<Pid>> {
+    require_single_thread()?;
+    // SAFETY: As in `fork`.
+    match unsafe { libc::fork() } {
+        error if error < 0 => Err(io::Error::last_os_error()),
+        child => Ok(Pid::from_raw(child)),
+    }
+}
+
 fn become_child(parent: Pid, bell: ChildBell) -> io::Result<()> {
     FOREIGN.store(false, SeqCst);
     PARENT.store(parent.as_raw_pid(), SeqCst);
@@ -197,6 +212,19 @@ pub fn wait(pid: Pid) -> io::Result<Option<Ended>> {
     };
     let exited = status.exit_status().map(Ended::Exited);
     Ok(exited.or_else(|| status.terminating_signal().map(Ended::Killed)))
+}
+
+/// Any child that has ended, and how: of a program that has no others than its own. None if none has, and it does not
+/// block.
+///
+/// # Errors
+///
+/// ECHILD if there are none.
+pub fn wait_any(blocks: bool) -> io::Result<Option<(Pid, Ended)>> {
+    let options = if blocks { WaitOptions::empty() } else { WaitOptions::NOHANG };
+    let Some((pid, status)) = process::wait(options)? else { return Ok(None) };
+    let exited = status.exit_status().map(Ended::Exited);
+    Ok(exited.or_else(|| status.terminating_signal().map(Ended::Killed)).map(|ended| (pid, ended)))
 }
 
 /// Sends `signal` to `pid`. A child that has ended but was not waited for takes it without effect.

@@ -12,7 +12,9 @@
 #include "coroutine_arginfo.h"
 #include "functions_arginfo.h"
 #include "memory_arginfo.h"
+#include "process_arginfo.h"
 #include "server_arginfo.h"
+#include "task_arginfo.h"
 #include "timer_arginfo.h"
 #pragma GCC visibility pop
 
@@ -33,6 +35,8 @@ WW_CREATE(ww_create_channel, WW_CHANNEL)
 WW_CREATE(ww_create_wait_group, WW_WAIT_GROUP)
 WW_CREATE(ww_create_batch, WW_BATCH)
 WW_CREATE(ww_create_client, WW_CLIENT)
+WW_CREATE(ww_create_task, WW_TASK)
+WW_CREATE(ww_create_process, WW_PROCESS)
 
 /* Aliases share the class: they must be declared when its methods and properties are complete. */
 static void ww_declare_aliases(zend_class_entry *server, zend_class_entry *http_server,
@@ -75,6 +79,18 @@ static void ww_declare_coroutines(void)
 	ww_classes[WW_CLASS_TIMER_ITERATOR] = register_class_Swoole_Timer_Iterator(spl_ce_ArrayIterator);
 	zend_register_class_alias("swoole_timer_iterator", ww_classes[WW_CLASS_TIMER_ITERATOR]);
 	zend_register_class_alias("swoole_event", register_class_Swoole_Event());
+}
+
+static void ww_declare_tasks(void)
+{
+	ww_classes[WW_CLASS_TASK] = ww_class_of_family(WW_TASK, register_class_Swoole_Server_Task(), ww_create_task);
+	ww_classes[WW_CLASS_EVENT] = register_class_Swoole_Server_Event();
+	ww_classes[WW_CLASS_PIPE_MESSAGE] = register_class_Swoole_Server_PipeMessage();
+	ww_classes[WW_CLASS_STATUS_INFO] = register_class_Swoole_Server_StatusInfo();
+	ww_classes[WW_CLASS_TASK_RESULT] = register_class_Swoole_Server_TaskResult();
+	zend_register_class_alias("swoole_server_task", ww_classes[WW_CLASS_TASK]);
+	zend_register_class_alias("swoole_process",
+		ww_class_of_family(WW_PROCESS, register_class_Swoole_Process(), ww_create_process));
 }
 
 static void ww_declare_memory(void)
@@ -128,6 +144,7 @@ static void ww_declare_classes(void)
 	register_class_Swoole_Constant();
 	ww_declare_coroutines();
 	ww_declare_clients();
+	ww_declare_tasks();
 	ww_declare_aliases(server, http_server, websocket_server);
 }
 

@@ -12,8 +12,10 @@
 #include "zend_exceptions.h"
 #include "zend_interfaces.h"
 #include "zend_attributes.h"
+#include "zend_smart_str.h"
 #include "ext/random/php_random.h"
 #include "ext/standard/info.h"
+#include "ext/standard/php_var.h"
 
 #include <limits.h>
 #include <signal.h>
@@ -44,13 +46,14 @@ typedef enum { WW_OK, WW_THREW, WW_EXIT, WW_BAILOUT } ww_status;
 
 /* Classes whose objects carry Rust state in front of the Zend object. */
 typedef enum { WW_SERVER, WW_REQUEST, WW_RESPONSE, WW_ITERATOR, WW_ATOMIC, WW_ATOMIC_LONG, WW_TABLE,
-	WW_CHANNEL, WW_WAIT_GROUP, WW_BATCH, WW_CLIENT, WW_FAMILIES } ww_family;
+	WW_CHANNEL, WW_WAIT_GROUP, WW_BATCH, WW_CLIENT, WW_TASK, WW_PROCESS, WW_FAMILIES } ww_family;
 
 /* Classes that Rust makes objects or exceptions of, or asks about. */
 typedef enum { WW_CLASS_REQUEST, WW_CLASS_RESPONSE, WW_CLASS_ITERATOR, WW_CLASS_FRAME, WW_CLASS_CLOSE_FRAME,
 	WW_CLASS_EXCEPTION, WW_CLASS_ERROR, WW_CLASS_BAD_METHOD_CALL, WW_CLASS_COROUTINE_CONTEXT,
 	WW_CLASS_COROUTINE_ITERATOR, WW_CLASS_TIMER_ITERATOR, WW_CLASS_HTTP_SERVER, WW_CLASS_WEBSOCKET_SERVER,
-	WW_CLASS_CLIENT_EXCEPTION, WW_CLASSES } ww_class;
+	WW_CLASS_CLIENT_EXCEPTION, WW_CLASS_TASK, WW_CLASS_EVENT, WW_CLASS_PIPE_MESSAGE, WW_CLASS_STATUS_INFO,
+	WW_CLASS_TASK_RESULT, WW_CLASSES } ww_class;
 
 typedef struct { void *state; zend_object std; } ww_object;
 
@@ -83,6 +86,9 @@ extern void ww_copy(zval *to, zval *from);
 extern void ww_set_object(zval *to, zend_object *object);
 extern void ww_release(zval *value);                                                      /* (bails) */
 extern zend_string *ww_to_string(zval *from);                                             /* (bails) */
+/* As serialize() and unserialize() do; an exception may be pending then. */
+extern zend_string *ww_serialize(zval *from);                                             /* (bails) */
+extern bool ww_unserialize(zval *to, const char *bytes, size_t length);                   /* (bails) */
 extern zend_long ww_to_long(zval *from);                                                  /* (bails) */
 extern double ww_to_double(zval *from);                                                   /* (bails) */
 extern bool ww_to_bool(zval *from);                                                       /* (bails) */

@@ -47,6 +47,26 @@ zend_string *ww_to_string(zval *from)
 	return zval_get_string(from);
 }
 
+zend_string *ww_serialize(zval *from)
+{
+	php_serialize_data_t data;
+	smart_str text = { 0 };
+	PHP_VAR_SERIALIZE_INIT(data);
+	php_var_serialize(&text, from, &data);
+	PHP_VAR_SERIALIZE_DESTROY(data);
+	return smart_str_extract(&text);
+}
+
+bool ww_unserialize(zval *to, const char *bytes, size_t length)
+{
+	php_unserialize_data_t data;
+	const unsigned char *at = (const unsigned char *) bytes;
+	PHP_VAR_UNSERIALIZE_INIT(data);
+	bool done = php_var_unserialize(to, &at, at + length, &data);
+	PHP_VAR_UNSERIALIZE_DESTROY(data);
+	return done;
+}
+
 zend_long ww_to_long(zval *from)
 {
 	return zval_get_long(from);

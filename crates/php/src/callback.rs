@@ -12,7 +12,7 @@ pub(crate) struct Callback(NonNull<RawCallback>);
 
 /// How a call ended.
 pub(crate) enum Outcome {
-    /// It returned; what it returned says nothing here.
+    /// It returned.
     Returned,
     /// An exception is pending.
     Threw,
@@ -43,7 +43,11 @@ impl Callback {
     /// Calls it on this stack. Nothing borrowed may be alive, and of the caller's own things only what survives
     /// anything PHP does: it may call any method, and suspend.
     pub(crate) fn call(&self, arguments: &mut [Owned]) -> Outcome {
-        let mut result = Owned::undefined();
+        self.call_for(arguments, &mut Owned::undefined())
+    }
+
+    /// As [`Callback::call`]; what it returns is put into `result`, which is empty before.
+    pub(crate) fn call_for(&self, arguments: &mut [Owned], result: &mut Owned) -> Outcome {
         let (count, first) = (arguments.len() as u32, arguments.as_mut_ptr().cast::<Zval>());
         // SAFETY: `Owned` is a value in memory; the shim catches the longjmp, so none passes this frame.
         let status = unsafe { ffi::ww_callback_call(self.0, count, first, result.raw_mut()) };

@@ -174,7 +174,10 @@ pub(crate) fn client_info(shared: &Shared, number: i64) -> Result<Owned, Stop> {
             let worker = fd_of(number).map_or(0, |fd| dispatch.bound_worker(fd, peer, facts.uid, workers));
             (connection.owner, worker)
         }
-        false => (connection.owner % workers, connection.owner % workers),
+        false => {
+            let owner = shared.crew.place_of(connection.owner).unwrap_or(0);
+            (owner, owner)
+        }
     };
     let mut array = Array::new(20)?;
     if facts.uid > 0 || shared.config.dispatch == DispatchMode::User {

@@ -28,6 +28,7 @@ use crate::exception;
 use crate::frame;
 use crate::guard::Stop;
 use crate::pack::flag;
+use crate::parcels;
 use crate::queue::Item;
 use crate::reply::{Context, Form};
 use crate::request::{Incoming, RequestState};
@@ -36,6 +37,8 @@ use crate::sending;
 use crate::serial;
 use crate::server::{Server, Shared, slot};
 use crate::worker::with;
+use crate::zend::ffi::Class;
+use crate::zend::layout::Kind;
 use crate::zend::object::Object;
 use crate::zend::value::{Owned, PhpString};
 
@@ -81,12 +84,33 @@ impl Dispatch {
         call_plainly(callback, std::iter::once(self.server()).chain(numbers).collect::<Vec<_>>())
     }
 
+    /// Calls the script's callback for a worker that failed: its number, its process, the exit code and the signal.
+    ///
+    /// # Errors
+    /// It did not return.
+    pub(crate) fn tell_of_failure(&self, numbers: [i64; 4]) -> Result<(), Stop> {
+        let Some(callback) = self.callback(Event::WorkerError).filter(|_| self.config.event_objects) else {
+            return self.tell_numbers(Event::WorkerError, numbers);
+        };
+        let [place, pid, code, signal] = numbers.map(Owned::long);
+        // As wait(2) has it.
+        let status = Owned::long(numbers[2] << 8 | numbers[3]);
+        let info = parcels::object(Class::StatusInfo, [place, pid, status, code, signal])?;
+        call_plainly(callback, vec![self.server(), info])
+    }
+
     /// The server, as callbacks get it.
     pub(crate) fn server(&self) -> Owned {
         Owned::copy(&self.server)
     }
 
-    fn callback(&self, event: Event) -> Option<Rc<Callback>> {
+    /// The script's settings.
+    pub(crate) fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The script's callback for `event`, if it has one.
+    pub(crate) fn callback(&self, event: Event) -> Option<Rc<Callback>> {
         self.server.as_object()?.state::<Server>()?.callback(event)
     }
 
@@ -131,8 +155,16 @@ impl Dispatch {
             Item::Request(request) => self.request(fd, *request),
             Item::Upgrade(request) => self.upgrade(fd, *request),
             Item::Received(data) => {
-                let arguments = [self.server(), number(fd), reactor_id(fd), data.into()];
-                self.call(Event::Receive, arguments)
+                let data = Owned::from(data);
+                if self.config.event_objects {
+                    let event = event_object(fd, reactor_id(fd), data)?;
+                    return self.call(Event::Receive, [self.server(), event]);
+                }
+                self.call(Event::Receive, [self.server(), number(fd), reactor_id(fd), data])
+            }
+            Item::Connected if self.config.event_objects => {
+                let event = event_object(fd, reactor_id(fd), Owned::null())?;
+                self.call(Event::Connect, [self.server(), event])
             }
             Item::Connected => self.call(Event::Connect, [self.server(), number(fd), reactor_id(fd)]),
             Item::CloseFrame(close) => {
@@ -277,7 +309,10 @@ impl Dispatch {
             forget_told(fd);
             return Ok(());
         };
-        let arguments = [self.server(), number(fd), reactor_id];
+        let arguments = match self.config.event_objects {
+            true => vec![self.server(), event_object(fd, reactor_id, Owned::null())?],
+            false => vec![self.server(), number(fd), reactor_id],
+        };
         scheduler::run_callback(move || {
             let called = call_plainly(callback, arguments);
             forget_told(fd);
@@ -295,6 +330,12 @@ fn forget_told(fd: Fd) {
 
 fn number(fd: Fd) -> Owned {
     Owned::long(fd.get() as i64)
+}
+
+/// What happened to a connection, as one object.
+fn event_object(fd: Fd, reactor_id: Owned, data: Owned) -> Result<Owned, Stop> {
+    let now = Owned::double(parcels::seconds(SystemTime::now()));
+    parcels::object(Class::Event, [reactor_id, number(fd), now, data])
 }
 
 /// The number of the reactor, or of the worker, that has a connection.
@@ -384,6 +425,18 @@ fn counted<R>(run: impl FnOnce() -> R) -> R {
     let result = run();
     RUNNING.set(RUNNING.get() - 1);
     result
+}
+
+/// Calls a script's callback on this stack, as [`call_plainly`] does: what it returned.
+///
+/// # Errors
+/// It did not return: the process is to end.
+pub(crate) fn call_for_result(callback: &Callback, mut arguments: Vec<Owned>) -> Result<Owned, Stop> {
+    let mut result = Owned::undefined();
+    let called = event_loop::call_for(callback, &mut arguments, &mut result);
+    drop(arguments);
+    settle(called)?;
+    Ok(if result.kind() == Kind::Undefined { Owned::null() } else { result })
 }
 
 /// Calls a script's callback on this stack. An exception is reported, and everything but a return ends the worker; so does

@@ -21,6 +21,7 @@ use crate::event_methods;
 use crate::exception;
 use crate::guard::Stop;
 use crate::log;
+use crate::subprocess;
 use crate::timer;
 use crate::timers::{Key, Timers};
 use crate::worker;
@@ -50,6 +51,8 @@ pub(crate) enum Watcher {
     Coroutine(Ticket),
     /// A callback, and what it is called with.
     Callback(Rc<Callback>, Owned),
+    /// A callback for the signal with this number: it does not keep the loop.
+    Signal(Rc<Callback>, i32),
     /// Nobody but what could not be written at once.
     Rest,
 }
@@ -165,7 +168,9 @@ pub(crate) fn begin(first: VecDeque<Job>) {
 
 /// Is there anything that a loop would come to?
 pub(crate) fn has_work() -> bool {
-    registry::ready() > 0 || with(|it| !it.timers.is_empty() || !it.deferred.is_empty() || !it.watched.is_empty())
+    let keeps = |watched: &Watched| !matches!(watched.read, Some(Watcher::Signal(..)));
+    registry::ready() > 0
+        || with(|it| !it.timers.is_empty() || !it.deferred.is_empty() || it.watched.values().any(keeps))
 }
 
 /// The descriptor that becomes readable with any that scripts watch, for a loop that waits elsewhere.
@@ -418,6 +423,10 @@ fn hear(descriptor: RawFd, reads: bool) -> Result<(), Stop> {
         match watcher {
             Watcher::Coroutine(ticket) => Some(Told::Wake(*ticket)),
             Watcher::Callback(callback, value) => Some(Told::Call(callback.clone(), Owned::copy(value))),
+            Watcher::Signal(callback, number) => {
+                subprocess::clear_signal(*number);
+                Some(Told::Call(callback.clone(), Owned::long((*number).into())))
+            }
             Watcher::Rest => None,
         }
     });
@@ -472,7 +481,15 @@ pub(crate) fn call(callback: Rc<Callback>, mut arguments: Vec<Owned>) -> Result<
 /// # Errors
 /// It did not return: this process is to end.
 pub(crate) fn call_plainly(callback: &Callback, arguments: &mut [Owned]) -> Result<(), Stop> {
-    match callback.call(arguments) {
+    call_for(callback, arguments, &mut Owned::undefined())
+}
+
+/// As [`call_plainly`]; what it returns is put into `result`, which is empty before.
+///
+/// # Errors
+/// It did not return: this process is to end.
+pub(crate) fn call_for(callback: &Callback, arguments: &mut [Owned], result: &mut Owned) -> Result<(), Stop> {
+    match callback.call_for(arguments, result) {
         Outcome::Bailout => Err(Stop::Bailout),
         Outcome::Returned | Outcome::Threw | Outcome::Exited => exception::settle(),
     }

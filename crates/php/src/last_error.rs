@@ -14,6 +14,10 @@ pub(crate) const OPERATION_NOT_SUPPORTED: i64 = 507;
 pub(crate) const WRONG_OPERATION: i64 = 509;
 /// Bytes that are no frame.
 pub(crate) const PROTOCOL_ERROR: i64 = 508;
+/// A task that nobody does, or whose task worker has died while it did it.
+pub(crate) const TASK_DISPATCH_FAIL: i64 = 2002;
+/// Nothing came of a task in time.
+pub(crate) const TASK_TIMEOUT: i64 = 2003;
 /// Nothing to send.
 pub(crate) const NO_PAYLOAD: i64 = 550;
 /// The connection is closing already.

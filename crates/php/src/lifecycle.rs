@@ -24,11 +24,11 @@ const WORKER_EXIT: i64 = 3;
 fn reload(call: &mut Call<'_>) -> Result<(), Stop> {
     let only_tasks = call.bool(0)?.unwrap_or(false);
     let Some(shared) = shared(call)? else { return Ok(()) };
-    if only_tasks || shared.exchange.is_reloading() {
+    if only_tasks && shared.crew.tasks == 0 || shared.exchange.is_reloading() {
         last_error::set(last_error::OPERATION_NOT_SUPPORTED);
         return Ok(());
     }
-    shared.exchange.wish(Wish::Reload);
+    shared.exchange.wish(if only_tasks { Wish::ReloadTasks } else { Wish::Reload });
     call.give_bool(true);
     Ok(())
 }
@@ -43,7 +43,8 @@ fn stop(call: &mut Call<'_>) -> Result<(), Stop> {
         call.give_bool(left);
         return Ok(());
     }
-    match usize::try_from(id).ok().filter(|id| *id < shared.config.workers) {
+    let workers = shared.crew.workers + shared.crew.tasks;
+    match usize::try_from(id).ok().filter(|id| *id < workers) {
         Some(id) => {
             // One that has no successor yet is on its way out already.
             if let Some(seat) = shared.seat_of(id) {
@@ -54,7 +55,7 @@ fn stop(call: &mut Call<'_>) -> Result<(), Stop> {
         }
         None => {
             last_error::set(last_error::INVALID_PARAMS);
-            warning::warn(&format!("worker_id[{id}] is invalid: must be below {}", shared.config.workers))
+            warning::warn(&format!("worker_id[{id}] is invalid: must be below {workers}"))
         }
     }
 }
@@ -78,7 +79,7 @@ fn worker_of(call: &Call<'_>, shared: &Shared) -> Result<Option<usize>, Stop> {
     if id < 0 {
         return Ok(with(|worker| worker.id));
     }
-    Ok(usize::try_from(id).ok().filter(|id| *id < shared.config.workers))
+    Ok(usize::try_from(id).ok().filter(|id| *id < shared.crew.workers + shared.crew.tasks))
 }
 
 fn status(shared: &Shared, worker: usize) -> i64 {
@@ -113,7 +114,7 @@ fn stats(shared: &Shared) -> Result<Owned, Stop> {
         ("accept_count", table.accepted()),
         ("close_count", table.closed()),
         ("worker_num", workers as u64),
-        ("task_worker_num", 0),
+        ("task_worker_num", shared.crew.tasks as u64),
         ("user_worker_num", 0),
         ("idle_worker_num", idle as u64),
         ("dispatch_count", sum(Count::Begun)),

@@ -14,7 +14,9 @@ use crate::iterator::Connections;
 use crate::request::RequestState;
 use crate::response::ResponseState;
 use crate::server::Server;
+use crate::subprocess::Process;
 use crate::table::Table;
+use crate::task_worker::Task;
 use crate::zend::ffi::Family;
 use crate::zend::layout::Zval;
 
@@ -52,6 +54,8 @@ extern "C" fn ww_state_new(family: Family) -> *mut c_void {
         Family::WaitGroup => make::<WaitGroup>(),
         Family::Batch => make::<Batch>(),
         Family::Client => make::<HttpClient>(),
+        Family::Task => make::<Task>(),
+        Family::Process => make::<Process>(),
     }
 }
 
@@ -79,6 +83,8 @@ unsafe extern "C" fn ww_state_free(family: Family, state: *mut c_void) -> bool {
         Family::WaitGroup => end::<WaitGroup>,
         Family::Batch => end::<Batch>,
         Family::Client => end::<HttpClient>,
+        Family::Task => end::<Task>,
+        Family::Process => end::<Process>,
     };
     // A panic was reported by its hook, and an object that dies has nobody to tell.
     // SAFETY: the caller vouches for it.
@@ -110,6 +116,8 @@ unsafe extern "C" fn ww_state_held(family: Family, state: *mut c_void, index: us
         Family::WaitGroup => held::<WaitGroup>,
         Family::Batch => held::<Batch>,
         Family::Client => held::<HttpClient>,
+        Family::Task => held::<Task>,
+        Family::Process => held::<Process>,
     };
     // SAFETY: the caller vouches for it.
     unsafe { ask(state, index) }

@@ -8,6 +8,7 @@ use std::time::SystemTime;
 
 use socket2::Socket;
 use wirewool_engine::config::Config;
+use wirewool_engine::crew::Crew;
 use wirewool_hub::settings::Protocol;
 use wirewool_ipc::exchange::{Exchange, Standing};
 use wirewool_ipc::process::is_foreign;
@@ -25,6 +26,7 @@ use crate::method::{Call, methods};
 use crate::native::Native;
 use crate::options;
 use crate::process;
+use crate::subprocess;
 use crate::warning;
 use crate::zend::ffi::{Class, Family};
 use crate::zend::layout::Zval;
@@ -43,6 +45,7 @@ pub(crate) mod slot {
     pub(crate) const MASTER_PID: u32 = 8;
     pub(crate) const MANAGER_PID: u32 = 9;
     pub(crate) const WORKER_ID: u32 = 10;
+    pub(crate) const TASKWORKER: u32 = 11;
     pub(crate) const WORKER_PID: u32 = 12;
     /// The first of the callbacks' properties, in the order of the events.
     pub(crate) const ON_EVENT: u32 = 15;
@@ -76,6 +79,7 @@ pub(crate) struct Server {
     callbacks: RefCell<[Option<Rc<Callback>>; EVENTS]>,
     socket: RefCell<Option<Socket>>,
     config: RefCell<Config>,
+    processes: RefCell<Vec<Owned>>,
     shared: RefCell<Option<Rc<Shared>>>,
 }
 
@@ -85,6 +89,7 @@ pub(crate) struct Shared {
     pub(crate) exchange: Arc<Exchange>,
     pub(crate) config: Arc<Config>,
     pub(crate) protocol: Protocol,
+    pub(crate) crew: Crew,
     /// Reactors in the master own the connections.
     pub(crate) has_reactors: bool,
     /// The port, the descriptor that it listens on, and the kind of socket.
@@ -95,22 +100,16 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    /// The first of the workers' seats.
-    pub(crate) fn first_seat(&self) -> usize {
-        if self.has_reactors { self.config.reactors } else { 0 }
-    }
-
     /// The seat of whoever is a worker now.
     pub(crate) fn seat_of(&self, worker: usize) -> Option<usize> {
-        let even = self.first_seat() + worker;
         let serves = |seat: &usize| {
             let occupant = self.exchange.occupant(*seat);
             occupant.is_some_and(|occupant| occupant.standing == Standing::Serving)
         };
-        if worker >= self.config.workers {
+        if worker >= self.crew.workers + self.crew.tasks {
             return None;
         }
-        [even, even + self.config.workers].into_iter().find(serves)
+        self.crew.seats_of(worker).into_iter().find(serves)
     }
 }
 
@@ -144,7 +143,9 @@ impl Native for Server {
     fn held(&self, index: usize) -> Option<*mut Zval> {
         // The collector runs within calls of PHP, and no borrow lives across those.
         let callbacks = self.callbacks.borrow();
-        callbacks.iter().flatten().nth(index).map(|callback| callback.callable())
+        let callbacks = callbacks.iter().flatten().map(|callback| callback.callable());
+        let processes = self.processes.borrow();
+        callbacks.chain(processes.iter().map(|process| process.raw().cast_mut())).nth(index)
     }
 
     fn end(self) {
@@ -177,6 +178,11 @@ impl Server {
     /// The callback registered for `event`. It stays alive while the caller holds it.
     pub(crate) fn callback(&self, event: Event) -> Option<Rc<Callback>> {
         self.callbacks.borrow()[event as usize].clone()
+    }
+
+    /// The processes of the script's own, in the order in which they were added.
+    pub(crate) fn processes(&self) -> Vec<Owned> {
+        self.processes.borrow().iter().map(|process| Owned::copy(process)).collect()
     }
 
     /// The bound socket of the primary port; it is the caller's from now on.
@@ -349,6 +355,16 @@ methods! {
         let callback = event.and_then(|event| state.callback(event));
         call.give(callback.map_or(Owned::null(), |callback| callback.value()));
         Ok(())
+    }
+
+    fn zim_Swoole_Server_addProcess(call) {
+        call.count(1, 1)?;
+        call.give_bool(false);
+        let state = call.state::<Server>()?;
+        if state.phase() != Phase::Constructed {
+            return warning::warn("server is running, unable to add a process");
+        }
+        subprocess::add(call, &state.processes)
     }
 
     fn zim_Swoole_Server_getLastError(call) {

@@ -1,5 +1,6 @@
 //! `start()`: from a server that is set up to processes that serve.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -9,6 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
 use wirewool_engine::config::DispatchMode;
+use wirewool_engine::crew::{Crew, Role};
 use wirewool_engine::listener::Listener;
 use wirewool_engine::manager::{Besides, Happened, Manager, Plan, Seat};
 use wirewool_engine::master::{Master, News, Side};
@@ -41,12 +43,37 @@ use crate::sending::{self, Patience};
 use crate::serial;
 use crate::server::{self, MODE_PROCESS, Phase, Server, Shared, slot};
 use crate::service::Service;
+use crate::subprocess;
+use crate::task;
 use crate::timer;
 use crate::warning;
 use crate::worker::{self, Parts};
 use crate::zend::ffi::Class;
 use crate::zend::object::Object;
 use crate::zend::value::Owned;
+
+thread_local! {
+    /// What this process of a server does; none in the master and the manager, and where no server runs.
+    static ROLE: Cell<Option<Role>> = const { Cell::new(None) };
+}
+
+/// Does the server look after the signals of this process?
+pub(crate) fn owns_signals() -> bool {
+    match ROLE.get() {
+        Some(role) => role != Role::User,
+        None => server::is_running_here(),
+    }
+}
+
+/// Has the server a loop of its own in this process?
+pub(crate) fn has_loop() -> bool {
+    server::is_running_here() && ROLE.get() != Some(Role::User)
+}
+
+/// Is this the master or the manager of a server?
+pub(crate) fn is_master() -> bool {
+    ROLE.get().is_none() && server::is_running_here()
+}
 
 /// A server that has ended does not start again: what it was told is spent.
 static ENDED: AtomicBool = AtomicBool::new(false);
@@ -94,17 +121,19 @@ fn prepare(server: Object<'_>, state: &Server, protocol: Protocol) -> io::Result
     listener.listen(config.backlog, config.tcp_nodelay)?;
     mark_foreign_children()?;
     let has_reactors = server.property(slot::MODE).as_long() == Some(MODE_PROCESS);
-    // Each worker has a second seat, for its successor; whoever has connections is an owner.
-    let workers = 2 * config.workers;
-    let (seats, owners) = if has_reactors { (config.reactors + workers, config.reactors) } else { (workers, workers) };
+    let reactors = if has_reactors { config.reactors } else { 0 };
+    let crew = Crew { reactors, workers: config.workers, tasks: config.task_workers, users: state.processes().len() };
+    // Whoever has connections is an owner, by its seat.
+    let owners = if has_reactors { reactors } else { crew.seats() };
     let table = Arc::new(Table::new(owners, config.max_connection)?);
     table.begin_at(config.start_session_id);
-    let exchange = Arc::new(Exchange::new(seats, config.ring_bytes)?);
+    let exchange = Arc::new(Exchange::new(crew.seats(), config.ring_bytes)?);
     let shared = Rc::new(Shared {
         table,
         exchange,
         config: Arc::new(config),
         protocol,
+        crew,
         has_reactors,
         port: listener.address().map_or(0, |address| address.port()),
         descriptor: listener.as_fd().as_raw_fd(),
@@ -139,6 +168,9 @@ fn start(call: &Call<'_>) -> Result<bool, Stop> {
     let (event, message) = required(protocol);
     if state.callback(event).is_none() {
         return Err(warning::fatal(message));
+    }
+    if state.config().task_workers > 0 && state.callback(Event::Task).is_none() {
+        return Err(warning::fatal("require onTask callback, since task_worker_num is not 0"));
     }
     let common = match prepare(server, state, protocol) {
         Ok(common) => common,
@@ -194,8 +226,7 @@ enum Left {
 
 fn plan(shared: &Shared) -> Plan {
     Plan {
-        workers: shared.config.workers,
-        first_seat: shared.first_seat(),
+        crew: shared.crew,
         max_wait: shared.config.max_wait_time,
         reload_async: shared.config.reload_async,
         workers_own: !shared.has_reactors,
@@ -218,7 +249,7 @@ fn run_alone(server: Object<'_>, common: &Common) -> io::Result<Left> {
 fn run_master(server: Object<'_>, common: &Common) -> io::Result<Left> {
     let Common { shared, listener, .. } = common;
     let (table, exchange) = (shared.table.clone(), shared.exchange.clone());
-    let mut master = match Master::fork(plan(shared), shared.config.reactors, table, exchange, listener.clone())? {
+    let mut master = match Master::fork(plan(shared), table, exchange, listener.clone())? {
         Side::Master(master) => master,
         Side::Manager(manager) => {
             forked();
@@ -309,7 +340,11 @@ fn run_manager(server: Object<'_>, common: &Common, mut manager: Manager) -> io:
             Happened::Forked(seat) => {
                 forked();
                 common.service.forked();
-                return Ok(Managed::Worker(serve(server, common, seat)));
+                let served = match seat.role {
+                    Role::User => serve_user(server, common, seat),
+                    Role::Worker | Role::Task => serve(server, common, seat),
+                };
+                return Ok(Managed::Worker(served));
             }
             Happened::Started => {
                 if !shared.has_reactors {
@@ -317,13 +352,13 @@ fn run_manager(server: Object<'_>, common: &Common, mut manager: Manager) -> io:
                 }
                 dispatch.tell(Event::ManagerStart)
             }
-            Happened::Failed { worker, pid, ended } => {
+            Happened::Failed { place, pid, ended } => {
                 let (code, signal) = match ended {
                     Ended::Exited(code) => (code, 0),
                     Ended::Killed(signal) => (0, signal),
                 };
-                let numbers = [worker as i64, pid.as_raw_pid().into(), code.into(), signal.into()];
-                dispatch.tell_numbers(Event::WorkerError, numbers)
+                let numbers = [place as i64, pid.as_raw_pid().into(), code.into(), signal.into()];
+                dispatch.tell_of_failure(numbers)
             }
             Happened::ReloadBegins => dispatch.tell(Event::BeforeReload),
             Happened::ReloadEnded => dispatch.tell(Event::AfterReload),
@@ -342,7 +377,7 @@ fn run_manager(server: Object<'_>, common: &Common, mut manager: Manager) -> io:
 }
 
 /// How a manager or worker leaves `start()`: nothing of the script behind it runs there, nor does it catch anything.
-fn end_of_child(result: Result<(), Stop>) -> Stop {
+pub(crate) fn end_of_child(result: Result<(), Stop>) -> Stop {
     if result == Err(Stop::Bailout) || exception::settle() == Err(Stop::Bailout) {
         return Stop::Bailout;
     }
@@ -370,51 +405,24 @@ fn station(server: Object<'_>, common: &Common, seat: Seat) -> io::Result<Statio
     let Common { shared, listener, .. } = common;
     let (table, exchange, config) = (shared.table.clone(), shared.exchange.clone(), &shared.config);
     let limits = Limits { push_bytes_max: config.push_bytes_max, outbox_bytes_max: config.outbox_bytes_max };
-    let Seat { seat, signals, .. } = seat;
-    let way = Way::new(table.clone(), exchange.clone(), seat, limits);
-    let among = Among { seat, exchange: exchange.clone(), signals, way };
-    if shared.has_reactors {
+    let Seat { role, seat, signals, .. } = seat;
+    let way = Way::new(table.clone(), exchange.clone(), shared.crew, seat, limits);
+    let among = Among { seat, crew: shared.crew, exchange: exchange.clone(), signals, way };
+    if shared.has_reactors || role != Role::Worker {
         return Station::elsewhere(among, config.max_wait_time);
     }
     let reactor = Reactor::new(config, settings(server, shared)?, listener, table, exchange, seat)?;
     Station::own(reactor, Some(among), config.max_wait_time)
 }
 
-/// A worker, from its first callback to its last.
+/// A worker or task worker, from its first callback to its last.
 fn serve(server: Object<'_>, common: &Common, seat: Seat) -> Result<(), Stop> {
     let shared = &common.shared;
-    let (id, number, successor) = (seat.worker, seat.seat, seat.successor);
-    if let Err(error) = affinity::stay(&shared.config, id).and_then(|()| common.service.become_worker()) {
-        tracing::error!("worker {id} cannot become who it is to be: {error}");
-        process::set_exit_status(1);
-        return Err(Stop::Thrown);
-    }
-    server.set_property(slot::WORKER_ID, Owned::long(id as i64))?;
-    server.set_property(slot::WORKER_PID, Owned::long(std::process::id().into()))?;
-    let dispatch = Rc::new(Dispatch::of(server, shared));
-    dispatch::set_current(Some(dispatch.clone()));
-    let station = match station(server, common, seat) {
-        Ok(station) => station,
-        Err(error) => {
-            tracing::error!("worker {id} has no event loop: {error}");
-            process::set_exit_status(1);
-            return Err(Stop::Thrown);
-        }
-    };
-    let by_fd = matches!(shared.config.dispatch, DispatchMode::Fixed | DispatchMode::Round | DispatchMode::Idle);
-    worker::install(Parts {
-        station,
-        table: shared.table.clone(),
-        id,
-        seat: number,
-        workers: shared.config.workers,
-        by_fd,
-        requests_left: shared.config.requests_of_a_worker(),
-        tells_connected: has_callback(server, Event::Connect),
-    });
-    registry::enable(shared.config.coroutines);
-    registry::set_max(shared.config.coroutines_max);
-    let waits = shared.config.send_yield.unwrap_or(shared.config.coroutines);
+    let (id, role, successor) = (seat.place, seat.role, seat.successor);
+    let dispatch = join(server, common, seat)?;
+    let is_enabled = if role == Role::Task { shared.config.task_coroutines } else { shared.config.coroutines };
+    registry::enable(is_enabled);
+    let waits = is_enabled && shared.config.send_yield.unwrap_or(true);
     sending::set_patience(Patience { waits, time_max: shared.config.send_timeout });
     let mut first: VecDeque<Job> = VecDeque::new();
     if id == 0 && !successor && !shared.has_reactors {
@@ -429,12 +437,69 @@ fn serve(server: Object<'_>, common: &Common, seat: Seat) -> Result<(), Stop> {
     dispatch.tell_numbers(Event::WorkerStop, [id as i64])
 }
 
+/// A process of the script's own, which the server keeps running.
+fn serve_user(server: Object<'_>, common: &Common, seat: Seat) -> Result<(), Stop> {
+    let shared = &common.shared;
+    let number = seat.place - shared.crew.workers - shared.crew.tasks;
+    let processes = server.state::<Server>().map(Server::processes).unwrap_or_default();
+    let Some(process) = processes.get(number).and_then(|process| process.as_object()) else { return Ok(()) };
+    join(server, common, seat)?;
+    subprocess::run(process)
+}
+
+/// This process is one of the crew from now on.
+fn join(server: Object<'_>, common: &Common, seat: Seat) -> Result<Rc<Dispatch>, Stop> {
+    let shared = &common.shared;
+    let (id, number, role) = (seat.place, seat.seat, seat.role);
+    ROLE.set(Some(role));
+    // The task workers and the script's own go wherever there is room.
+    let stays = if role == Role::Worker { affinity::stay(&shared.config, id) } else { Ok(()) };
+    if let Err(error) = stays.and_then(|()| common.service.become_worker()) {
+        tracing::error!("{} cannot become who it is to be: {error}", shared.crew.name(id));
+        process::set_exit_status(1);
+        return Err(Stop::Thrown);
+    }
+    server.set_property(slot::WORKER_ID, Owned::long(id as i64))?;
+    server.set_property(slot::TASKWORKER, Owned::bool(role == Role::Task))?;
+    server.set_property(slot::WORKER_PID, Owned::long(std::process::id().into()))?;
+    let dispatch = Rc::new(Dispatch::of(server, shared));
+    dispatch::set_current(Some(dispatch.clone()));
+    let station = match station(server, common, seat) {
+        Ok(station) => station,
+        Err(error) => {
+            tracing::error!("{} has no event loop: {error}", shared.crew.name(id));
+            process::set_exit_status(1);
+            return Err(Stop::Thrown);
+        }
+    };
+    let by_fd = matches!(shared.config.dispatch, DispatchMode::Fixed | DispatchMode::Round | DispatchMode::Idle);
+    worker::install(Parts {
+        station,
+        table: shared.table.clone(),
+        id,
+        seat: number,
+        role,
+        crew: shared.crew,
+        by_fd,
+        requests_left: match role {
+            Role::Worker => shared.config.requests_of_a_worker(),
+            Role::Task => shared.config.requests_of_a_task_worker(),
+            Role::User => None,
+        },
+        tells_connected: has_callback(server, Event::Connect),
+    });
+    registry::set_max(shared.config.coroutines_max);
+    Ok(dispatch)
+}
+
 /// In a child process, right after the fork.
-fn forked() {
+pub(crate) fn forked() {
     process::forked();
+    subprocess::forked();
     scheduler::forked();
     event_loop::forked();
     timer::forked();
+    task::forked();
     registry::enable(false);
 }
 
@@ -447,7 +512,7 @@ fn show_settings(server: Object<'_>, shared: &Shared) -> Result<(), Stop> {
     let config = &shared.config;
     for (name, number) in [
         ("worker_num", config.workers),
-        ("task_worker_num", 0),
+        ("task_worker_num", config.task_workers),
         ("output_buffer_size", config.push_bytes_max),
         ("max_connection", config.max_connection),
     ] {

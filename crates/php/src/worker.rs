@@ -4,12 +4,14 @@
 //! `push()`, and the loop goes on elsewhere while a callback waits.
 
 use std::cell::RefCell;
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::io;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Duration;
 
+use wirewool_engine::crew::{Crew, Role};
+use wirewool_engine::parcel::{Kind, Parcel};
 use wirewool_engine::station::{Station, Step};
 use wirewool_hub::command::{Command, Outlet, Refused};
 use wirewool_hub::event::{Closed, Event as Happening, Handler, Status, Verdict};
@@ -23,8 +25,13 @@ use crate::dispatch;
 use crate::event::Event;
 use crate::event_loop::{self, Turn};
 use crate::guard::Stop;
+use crate::parcels;
 use crate::queue::{Item, Queue};
 use crate::serial;
+use crate::task;
+
+/// How long a process without a loop waits at most before it looks again whether there is room for what it sends.
+const ROOM_PAUSE: Duration = Duration::from_millis(5);
 
 /// A worker's loop, and what it works for.
 pub(crate) struct Worker {
@@ -34,8 +41,11 @@ pub(crate) struct Worker {
     /// Its number, and its seat.
     pub(crate) id: usize,
     pub(crate) seat: usize,
-    /// All of a connection comes to this worker if its fd says so; of how many workers.
-    workers: usize,
+    role: Role,
+    crew: Crew,
+    /// What others of the crew have sent, and was put aside while something else was waited for.
+    parcels: VecDeque<Parcel>,
+    /// All of a connection comes to this worker if its fd says so.
     by_fd: bool,
     /// Those elsewhere that a method has closed here, before their end was heard of.
     closed_here: HashSet<Fd>,
@@ -53,7 +63,8 @@ pub(crate) struct Parts {
     pub(crate) table: Arc<Table>,
     pub(crate) id: usize,
     pub(crate) seat: usize,
-    pub(crate) workers: usize,
+    pub(crate) role: Role,
+    pub(crate) crew: Crew,
     /// Which worker an event comes to depends on the fd alone.
     pub(crate) by_fd: bool,
     pub(crate) requests_left: Option<u64>,
@@ -68,7 +79,9 @@ pub(crate) fn install(parts: Parts) {
         table: parts.table,
         id: parts.id,
         seat: parts.seat,
-        workers: parts.workers,
+        role: parts.role,
+        crew: parts.crew,
+        parcels: VecDeque::new(),
         by_fd: parts.by_fd,
         closed_here: HashSet::new(),
         requests_left: parts.requests_left,
@@ -108,6 +121,7 @@ impl Worker {
     pub(crate) fn apply(&mut self, fd: Fd, command: Command<'_>) -> Result<(), Refused> {
         let more = !self.queue.is_empty();
         let applied = self.station.apply(fd, command, more);
+        self.make_room();
         self.station.count(Count::Responses, u64::from(applied.is_ok()));
         applied
     }
@@ -131,7 +145,7 @@ impl Worker {
             check(self.station.settle(&mut self.queue))?;
             return Ok(Ok(self.queue.take_closed(fd)));
         }
-        let is_told_here = self.by_fd && (fd.get() % self.workers as u64) as usize == self.id;
+        let is_told_here = self.by_fd && (fd.get() % self.crew.workers as u64) as usize == self.id;
         // One that ends begins nothing more: the end itself is for its successor, who tells the script.
         let is_ours = self.station.is_elsewhere() && is_told_here && !self.station.is_ending();
         let closed = status
@@ -155,7 +169,7 @@ impl Worker {
     /// The number of the reactor, or of the worker, that has a connection.
     pub(crate) fn owner(&self, fd: Fd) -> Option<usize> {
         let owner = self.table.connection(fd.get())?.owner;
-        Some(if self.station.is_elsewhere() { owner } else { owner % self.workers })
+        Some(if self.station.is_elsewhere() { owner } else { self.crew.place_of(owner)? })
     }
 
     /// Can what came from a connection still be answered? Not once the script has closed it.
@@ -187,16 +201,61 @@ impl Worker {
     }
 
     fn wait(&mut self, limit: Option<Duration>) -> io::Result<Verdict> {
-        let limit = if self.queue.is_empty() { limit } else { Some(Duration::ZERO) };
+        let has_more = !self.queue.is_empty() || !self.parcels.is_empty();
+        let limit = if has_more { Some(Duration::ZERO) } else { limit };
         self.station.wait(limit, &mut self.queue)
     }
 
     fn step(&mut self) -> Step {
-        // What is not begun is for a successor.
-        if self.station.is_elsewhere() && self.is_to_end() {
+        // What is not begun is for a successor. Once it has left, it hears what it has asked for.
+        if self.station.is_elsewhere() && self.is_to_end() && !self.station.is_ending() {
             return Step::Over;
         }
         self.station.step(&mut self.queue)
+    }
+
+    /// The place of this worker among the others.
+    pub(crate) fn station(&self) -> &Station {
+        &self.station
+    }
+
+    /// The next parcel that others of the crew have sent.
+    fn next_parcel(&mut self) -> Option<Parcel> {
+        self.parcels.pop_front().or_else(|| self.station.take_parcel())
+    }
+
+    /// Waits in the midst of a callback until others of the crew have sent something, at most `limit`.
+    pub(crate) fn wait_for_parcels(&mut self, limit: Option<Duration>) {
+        // The queue stops when PHP has no memory left: the next one who looks at it ends the process.
+        self.station.wait_for_parcels(limit, &mut self.queue);
+    }
+
+    /// As [`Worker::wait_for_parcels`]: those that somebody waits for in this very callback. The others are put aside.
+    pub(crate) fn wait_for_answers(&mut self, limit: Option<Duration>) -> Vec<Parcel> {
+        self.wait_for_parcels(limit);
+        let mut answers = Vec::new();
+        while let Some(parcel) = self.station.take_parcel() {
+            match task::is_waited_for(&parcel) {
+                true => answers.push(parcel),
+                false => self.parcels.push_back(parcel),
+            }
+        }
+        answers
+    }
+
+    /// Without a loop nobody sends later what has no room now: whoever sends waits.
+    pub(crate) fn make_room(&mut self) {
+        while self.role == Role::User && !registry::is_looping() && self.station.has_kept() {
+            self.wait_for_parcels(Some(ROOM_PAUSE));
+        }
+    }
+
+    fn begin_parcel(&mut self, parcel: &Parcel) {
+        if parcel.kind == Kind::Task {
+            self.station.count(Count::Begun, 1);
+            self.station.count(Count::Requests, 1);
+            self.requests_left = self.requests_left.map(|left| left.saturating_sub(1));
+        }
     }
 
     fn begin(&mut self, item: &Item) {
@@ -290,6 +349,14 @@ pub(crate) fn serve() -> Result<bool, Stop> {
                 return Ok(false);
             }
         }
+        while let Some(parcel) = step(Worker::next_parcel)? {
+            step(|worker| worker.begin_parcel(&parcel))?;
+            parcels::handle(&dispatch, parcel)?;
+            step(|worker| worker.station.flush_if_late())?;
+            if registry::has_back() || is_full()? {
+                return Ok(false);
+            }
+        }
         if is_over {
             return Ok(true);
         }
@@ -323,15 +390,20 @@ pub(crate) fn end_of_pass(is_told_to_end: bool) -> Result<Turn, Stop> {
     if is_told_to_end {
         step(Worker::leave_soon)?;
     }
+    if step(|worker| worker.role)? == Role::User {
+        // Nobody tells it to end: it is over when it has nothing more to do.
+        let is_kept = registry::suspended() > 0 || event_loop::has_work() || task::has_callbacks();
+        return Ok(if is_told_to_end || !is_kept { Turn::Over } else { Turn::GoOn });
+    }
     check(step(Worker::end_if_told)?)?;
     let (is_ending, has_ended, is_late) = step(|worker| {
-        let has_ended = worker.queue.is_empty() && worker.station.has_ended();
+        let has_ended = worker.queue.is_empty() && worker.parcels.is_empty() && worker.station.has_ended();
         (worker.station.is_ending(), has_ended, worker.station.is_late())
     })?;
     if !is_ending {
         return Ok(Turn::GoOn);
     }
-    let is_kept = registry::suspended() > 0 || event_loop::has_work();
+    let is_kept = registry::suspended() > 0 || event_loop::has_work() || task::has_callbacks();
     if is_late && is_kept {
         tracing::warn!("worker exit timeout, forced termination");
     }

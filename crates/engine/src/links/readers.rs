@@ -71,8 +71,13 @@ impl Readers {
 
     /// May this side wait for its doorbell? If not, there is something to read.
     pub(crate) fn may_sleep(&mut self) -> bool {
+        self.may_sleep_for(0)
+    }
+
+    /// As [`Readers::may_sleep`], for rings from the seat `first` on alone.
+    pub(crate) fn may_sleep_for(&mut self, first: usize) -> bool {
         let mut may_sleep = true;
-        for from in 0..self.open.len() {
+        for from in first..self.open.len() {
             let Some(reader) = &mut self.open[from] else { continue };
             match reader.sleep() {
                 Ok(may) => may_sleep &= may,

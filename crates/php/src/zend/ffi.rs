@@ -27,6 +27,8 @@ pub(crate) enum Family {
     WaitGroup,
     Batch,
     Client,
+    Task,
+    Process,
 }
 
 /// Classes known by name (`ww_class`); [`Class::PhpError`] is PHP's own `Error`.
@@ -47,6 +49,11 @@ pub(crate) enum Class {
     HttpServer,
     WebSocketServer,
     ClientException,
+    Task,
+    Event,
+    PipeMessage,
+    StatusInfo,
+    TaskResult,
     PhpError,
 }
 
@@ -73,6 +80,8 @@ unsafe extern "C" {
     pub(crate) fn ww_set_object(to: *mut Zval, object: NonNull<ZendObject>);
     pub(crate) fn ww_release(value: *mut Zval);
     pub(crate) fn ww_to_string(from: *const Zval) -> NonNull<ZendString>;
+    pub(crate) fn ww_serialize(from: *const Zval) -> *mut ZendString;
+    pub(crate) fn ww_unserialize(to: *mut Zval, bytes: *const u8, length: usize) -> bool;
     pub(crate) fn ww_to_long(from: *const Zval) -> i64;
     pub(crate) fn ww_to_double(from: *const Zval) -> f64;
     pub(crate) fn ww_to_bool(from: *const Zval) -> bool;

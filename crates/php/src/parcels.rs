@@ -1,0 +1,82 @@
+//! What other processes of the crew have sent, turned into calls of the script's callbacks.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use wirewool_engine::parcel::{Kind, Parcel};
+
+use crate::dispatch::Dispatch;
+use crate::event::Event;
+use crate::guard::Stop;
+use crate::payload::{self, flag};
+use crate::task;
+use crate::task_worker;
+use crate::worker::with;
+use crate::zend::ffi::Class;
+use crate::zend::object::Object;
+use crate::zend::value::Owned;
+
+/// Handles one parcel.
+///
+/// # Errors
+/// A callback did not return: the process is to end.
+pub(crate) fn handle(dispatch: &Dispatch, parcel: Parcel) -> Result<(), Stop> {
+    match parcel.kind {
+        Kind::Message => message(dispatch, &parcel),
+        Kind::Task => task_worker::run(dispatch, parcel),
+        Kind::Result | Kind::Done | Kind::Lost => task::ended(dispatch, &parcel),
+    }
+}
+
+/// The value that a parcel brings; none, and the log says so, when it is none.
+///
+/// # Errors
+/// PHP's memory ran out.
+pub(crate) fn value(parcel: &Parcel) -> Result<Option<Owned>, Stop> {
+    let decoded = match payload::decode(parcel.flags, &parcel.payload) {
+        Err(Stop::Thrown) => {
+            crate::exception::report_uncaught()?;
+            None
+        }
+        decoded => decoded?,
+    };
+    if decoded.is_none() {
+        tracing::error!("what process {} has sent is no value of PHP's, and is dropped", parcel.from);
+    }
+    Ok(decoded)
+}
+
+/// Seconds since 1970, as PHP's `microtime(true)` has them.
+pub(crate) fn seconds(time: SystemTime) -> f64 {
+    time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
+}
+
+fn message(dispatch: &Dispatch, parcel: &Parcel) -> Result<(), Stop> {
+    let Some(value) = value(parcel)? else { return Ok(()) };
+    let from = Owned::long(parcel.from as i64);
+    if !dispatch.config().event_objects {
+        return dispatch.call(Event::PipeMessage, [dispatch.server(), from, value]);
+    }
+    let own = with(|worker| worker.id).unwrap_or(0);
+    let fields = [from, Owned::long(own as i64), Owned::double(seconds(parcel.sent)), value];
+    let object = object(Class::PipeMessage, fields)?;
+    dispatch.call(Event::PipeMessage, [dispatch.server(), object])
+}
+
+/// An object with these values in its properties, in the order of their declaration.
+///
+/// # Errors
+/// PHP's memory ran out.
+pub(crate) fn object<const N: usize>(class: Class, fields: [Owned; N]) -> Result<Owned, Stop> {
+    let object = Object::create(class)?;
+    if let Some(object) = object.as_object() {
+        for (slot, field) in fields.into_iter().enumerate() {
+            object.set_property(slot as u32, field)?;
+        }
+    }
+    Ok(object)
+}
+
+/// Does the sender of this task wait for what comes of it?
+pub(crate) fn is_awaited(flags: u8) -> bool {
+    flags & flag::AWAITED != 0
+}

@@ -1,0 +1,403 @@
+//! The sender's side of tasks: what is sent, who waits for what comes of it.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::time::Instant;
+
+use wirewool_engine::parcel::{Kind, Parcel};
+use wirewool_engine::post::PostError;
+
+use crate::array::{Array, Key};
+use crate::callback::Callback;
+use crate::connections::shared;
+use crate::coroutine::methods::{self, until};
+use crate::coroutine::registry::{self, Ticket, Wait, Woken};
+use crate::coroutine::scheduler;
+use crate::dispatch::{self, Dispatch};
+use crate::event::Event;
+use crate::event_loop;
+use crate::guard::Stop;
+use crate::last_error;
+use crate::method::{Call, methods};
+use crate::parcels;
+use crate::payload::{self, flag};
+use crate::server::Server;
+use crate::task_worker;
+use crate::warning;
+use crate::worker::with;
+use crate::zend::ffi::Class;
+use crate::zend::layout::{Kind as ZendKind, Zval};
+use crate::zend::value::Owned;
+
+/// How many tasks can be waited for at once.
+const TASKS_MAX: usize = 1024;
+
+/// How long results are waited for unless the script says otherwise, in seconds.
+const PATIENCE: f64 = 0.5;
+
+/// What came of a task.
+enum Outcome {
+    Value(Owned),
+    /// It is done, and has nothing to say.
+    Nothing,
+    /// Its task worker has died.
+    Lost,
+}
+
+/// Somebody who waits for tasks.
+struct Waiting {
+    /// In the order in which they were given.
+    outcomes: RefCell<Vec<Option<Outcome>>>,
+    left: Cell<usize>,
+    /// The coroutine; none where the process itself waits.
+    ticket: Cell<Option<Ticket>>,
+}
+
+/// Who wants to know what comes of a task. Without an entry it is for the script's callback for all.
+#[derive(Clone)]
+enum Wanted {
+    By(Rc<Waiting>, usize),
+    Callback(Rc<Callback>),
+}
+
+thread_local! {
+    static WANTED: RefCell<HashMap<u64, Wanted>> = RefCell::default();
+}
+
+/// Does a callback of a task's still wait to be called?
+pub(crate) fn has_callbacks() -> bool {
+    WANTED.with_borrow(|wanted| !wanted.is_empty())
+}
+
+/// In a child process: what its parent waits for is the parent's business.
+pub(crate) fn forked() {
+    std::mem::forget(WANTED.take());
+}
+
+/// Something came of a task.
+///
+/// # Errors
+/// A callback did not return: the process is to end.
+pub(crate) fn ended(dispatch: &Dispatch, parcel: &Parcel) -> Result<(), Stop> {
+    let is_own = with(|worker| worker.station().occupancy()).flatten() == Some(parcel.origin);
+    let is_over = parcel.kind != Kind::Result;
+    let wanted = match is_own {
+        true if is_over => WANTED.with_borrow_mut(|wanted| wanted.remove(&parcel.task)),
+        true => WANTED.with_borrow(|wanted| wanted.get(&parcel.task).cloned()),
+        // Whoever sent it has died, and this process follows him.
+        false => None,
+    };
+    if parcel.kind == Kind::Lost {
+        tracing::error!("task {} is lost: task worker {} has died while it did it", parcel.task, parcel.from);
+    }
+    let is_present = parcel.flags & flag::PRESENT != 0;
+    let value = if is_present { parcels::value(parcel)? } else { None };
+    match wanted {
+        Some(Wanted::By(waiting, position)) => {
+            let outcome = match (value, parcel.kind) {
+                (Some(value), _) => Outcome::Value(value),
+                (None, Kind::Lost) => Outcome::Lost,
+                (None, _) => Outcome::Nothing,
+            };
+            tell(&waiting, position, outcome)
+        }
+        Some(Wanted::Callback(callback)) => match value {
+            Some(value) => {
+                let arguments = vec![dispatch.server(), Owned::long(parcel.task as i64), value];
+                event_loop::call(callback, arguments)
+            }
+            None => Ok(()),
+        },
+        None if parcels::is_awaited(parcel.flags) => Ok(()),
+        None => match value {
+            Some(value) => finished(dispatch, parcel, value),
+            None => Ok(()),
+        },
+    }
+}
+
+fn finished(dispatch: &Dispatch, parcel: &Parcel, value: Owned) -> Result<(), Stop> {
+    let number = Owned::long(parcel.task as i64);
+    if !dispatch.config().event_objects {
+        return dispatch.call(Event::Finish, [dispatch.server(), number, value]);
+    }
+    let from = Owned::long(parcel.from as i64);
+    let fields = [number, from, Owned::double(parcels::seconds(parcel.sent)), value];
+    let result = parcels::object(Class::TaskResult, fields)?;
+    dispatch.call(Event::Finish, [dispatch.server(), result])
+}
+
+/// Tells somebody who waits. The first that comes of a task counts.
+fn tell(waiting: &Waiting, position: usize, outcome: Outcome) -> Result<(), Stop> {
+    let is_first = {
+        let mut outcomes = waiting.outcomes.borrow_mut();
+        match outcomes.get_mut(position) {
+            Some(place @ None) => {
+                *place = Some(outcome);
+                true
+            }
+            _ => false,
+        }
+    };
+    if !is_first {
+        return Ok(());
+    }
+    waiting.left.set(waiting.left.get().saturating_sub(1));
+    match waiting.ticket.get() {
+        Some(ticket) if waiting.left.get() == 0 => scheduler::wake(ticket, Woken::Happened).map(|_| ()),
+        _ => Ok(()),
+    }
+}
+
+/// Says why this process sends no tasks; true if it does.
+fn may_send(call: &mut Call<'_>, name: &str, waits: bool) -> Result<bool, Stop> {
+    call.give_bool(false);
+    let Some(shared) = shared(call)? else { return Ok(false) };
+    if shared.crew.tasks == 0 {
+        last_error::set(last_error::OPERATION_NOT_SUPPORTED);
+        warning::warn(&format!("{name} method can't be executed without task worker: set task_worker_num"))?;
+        return Ok(false);
+    }
+    let Some(place) = with(|worker| worker.id) else {
+        warning::warn(&format!("{name} method can't be executed in the master or manager process"))?;
+        return Ok(false);
+    };
+    let is_task_worker = (shared.crew.workers..shared.crew.workers + shared.crew.tasks).contains(&place);
+    if is_task_worker || waits && place >= shared.crew.workers {
+        let wanted = if waits { "in workers only" } else { "not in a task worker" };
+        last_error::set(last_error::WRONG_OPERATION);
+        warning::warn(&format!("{name} method can be executed {wanted}"))?;
+        return Ok(false);
+    }
+    Ok(true)
+}
+
+/// The task worker that an argument means; none for whichever has the least to do.
+fn worker_of(call: &Call<'_>, index: usize) -> Result<Result<Option<usize>, String>, Stop> {
+    let tasks = call.state::<Server>()?.shared().map_or(0, |shared| shared.crew.tasks);
+    let number = call.long(index)?.unwrap_or(-1);
+    if number == -1 {
+        return Ok(Ok(None));
+    }
+    let worker = usize::try_from(number).ok().filter(|worker| *worker < tasks);
+    let wanted = tasks.saturating_sub(1);
+    Ok(worker.map(Some).ok_or_else(|| format!("worker_id[{number}] is invalid: wanted 0 to {wanted}, or -1 for any")))
+}
+
+/// Sends one task; none, after a warning, if it has no effect.
+fn send(worker: Option<usize>, flags: u8, data: &Zval) -> Result<Option<u64>, Stop> {
+    let (more, bytes) = payload::encode(data)?;
+    match with(|it| it.station().send_task(worker, flags | more, bytes.bytes())) {
+        Some(Ok(number)) => Ok(Some(number)),
+        Some(Err(error)) => {
+            let is_full = matches!(error, PostError::Full { .. });
+            last_error::set(if is_full { last_error::OUTPUT_BUFFER_OVERFLOW } else { last_error::INVALID_PARAMS });
+            warning::warn(&format!("the task is not sent: {error}"))?;
+            Ok(None)
+        }
+        None => Ok(None),
+    }
+}
+
+fn task(call: &mut Call<'_>) -> Result<(), Stop> {
+    call.count(1, 3)?;
+    if !may_send(call, "task", false)? {
+        return Ok(());
+    }
+    let worker = match worker_of(call, 1)? {
+        Ok(worker) => worker,
+        Err(text) => {
+            last_error::set(last_error::INVALID_PARAMS);
+            return warning::warn(&text);
+        }
+    };
+    let callback = match call.argument(2) {
+        Some(value) if !value.is_null() => call.callback(2)?,
+        _ => None,
+    };
+    let Some(data) = call.argument(0) else { return Ok(()) };
+    let flags = if callback.is_some() { flag::AWAITED } else { 0 };
+    let Some(number) = send(worker, flags, data)? else { return Ok(()) };
+    if let Some(callback) = callback {
+        WANTED.with_borrow_mut(|wanted| wanted.insert(number, Wanted::Callback(Rc::new(callback))));
+    }
+    call.give_long(number as i64);
+    Ok(())
+}
+
+/// Sends tasks and waits for what comes of them, at most so long; none for those that were not sent. The tasks that have
+/// not come back by then are for nobody.
+fn send_and_wait(worker: Option<usize>, tasks: &[Owned], seconds: f64) -> Result<Vec<Option<Option<Outcome>>>, Stop> {
+    let waiting = Rc::new(Waiting { outcomes: RefCell::new(Vec::new()), left: Cell::new(0), ticket: Cell::new(None) });
+    let mut numbers = Vec::with_capacity(tasks.len());
+    for data in tasks {
+        let number = send(worker, flag::AWAITED, data)?;
+        if let Some(number) = number {
+            let position = waiting.outcomes.borrow().len();
+            waiting.outcomes.borrow_mut().push(None);
+            waiting.left.set(waiting.left.get() + 1);
+            WANTED.with_borrow_mut(|wanted| wanted.insert(number, Wanted::By(waiting.clone(), position)));
+        }
+        numbers.push(number);
+    }
+    let waited = if waiting.left.get() == 0 { Ok(()) } else { wait(&waiting, seconds) };
+    WANTED.with_borrow_mut(|wanted| {
+        numbers.iter().flatten().for_each(|number| drop(wanted.remove(number)));
+    });
+    waited?;
+    let mut outcomes = waiting.outcomes.take().into_iter();
+    Ok(numbers.into_iter().map(|number| number.map(|_| outcomes.next().flatten())).collect())
+}
+
+fn wait(waiting: &Rc<Waiting>, seconds: f64) -> Result<(), Stop> {
+    if registry::cid() != 0 {
+        let woken = methods::wait(Wait::Other, until(seconds), |ticket| waiting.ticket.set(Some(ticket)));
+        waiting.ticket.set(None);
+        return woken.map(|_| ());
+    }
+    let until = until(seconds);
+    while waiting.left.get() > 0 {
+        let now = Instant::now();
+        if until.is_some_and(|until| until <= now) {
+            break;
+        }
+        let limit = until.map(|until| until - now);
+        // What comes for others waits for the loop.
+        let Some(parcels) = with(|worker| worker.wait_for_answers(limit)) else { break };
+        for parcel in parcels {
+            if let Some(dispatch) = dispatch::current() {
+                ended(&dispatch, &parcel)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Is it an outcome that somebody waits for in this very process, and not in a coroutine?
+pub(crate) fn is_waited_for(parcel: &Parcel) -> bool {
+    parcel.kind != Kind::Message
+        && parcel.kind != Kind::Task
+        && WANTED.with_borrow(
+            |wanted| matches!(wanted.get(&parcel.task), Some(Wanted::By(waiting, _)) if waiting.ticket.get().is_none()),
+        )
+}
+
+fn taskwait(call: &mut Call<'_>) -> Result<(), Stop> {
+    call.count(1, 3)?;
+    if !may_send(call, "taskwait", true)? {
+        return Ok(());
+    }
+    let seconds = call.double(1)?.unwrap_or(PATIENCE);
+    let worker = match worker_of(call, 2)? {
+        Ok(worker) => worker,
+        Err(text) => {
+            last_error::set(last_error::INVALID_PARAMS);
+            return warning::warn(&text);
+        }
+    };
+    let Some(data) = call.argument(0) else { return Ok(()) };
+    let outcome = send_and_wait(worker, &[Owned::copy(data)], seconds)?.pop();
+    match outcome.flatten() {
+        Some(Some(Outcome::Value(value))) => call.give(value),
+        Some(Some(Outcome::Nothing)) => call.give(Owned::null()),
+        Some(Some(Outcome::Lost)) => {
+            last_error::set(last_error::TASK_DISPATCH_FAIL);
+            return warning::warn("taskwait: the task is lost, its task worker has died while it did it");
+        }
+        Some(None) => last_error::set(last_error::TASK_TIMEOUT),
+        None => {}
+    }
+    Ok(())
+}
+
+/// Sends several tasks. `Some` is what stands for those that are late; without one they are left out.
+fn several(call: &mut Call<'_>, name: &str, late: Option<bool>) -> Result<(), Stop> {
+    call.count(1, 2)?;
+    if !may_send(call, name, true)? {
+        return Ok(());
+    }
+    let Some(tasks) = call.array(0)?.map(Owned::copy).and_then(Array::of) else { return Ok(()) };
+    let seconds = call.double(1)?.unwrap_or(PATIENCE);
+    if tasks.len() >= TASKS_MAX {
+        last_error::set(last_error::INVALID_PARAMS);
+        return warning::warn(&format!("too many concurrent tasks: {} are more than {}", tasks.len(), TASKS_MAX - 1));
+    }
+    let (keys, tasks): (Vec<Key>, Vec<Owned>) = tasks.elements().unzip();
+    let outcomes = send_and_wait(None, &tasks, seconds)?;
+    if late.is_some() && !outcomes.is_empty() && outcomes.iter().all(Option::is_none) {
+        last_error::set(last_error::TASK_DISPATCH_FAIL);
+        return Ok(());
+    }
+    let mut results = Array::new(outcomes.len() as u32)?;
+    for (key, outcome) in keys.into_iter().zip(outcomes) {
+        let value = match outcome {
+            Some(Some(Outcome::Value(value))) => Some(value),
+            Some(Some(Outcome::Nothing)) => Some(Owned::null()),
+            Some(Some(Outcome::Lost)) => {
+                last_error::set(last_error::TASK_DISPATCH_FAIL);
+                Some(Owned::bool(false))
+            }
+            Some(None) => late.map(Owned::bool),
+            None => Some(Owned::bool(false)),
+        };
+        let key = match key {
+            Key::Index(index) => index.to_string().into_bytes(),
+            Key::Name(name) => name,
+        };
+        if let Some(value) = value {
+            results.set(key, value)?;
+        }
+    }
+    call.give(results.into_value());
+    Ok(())
+}
+
+/// `sendMessage()`: to any worker or task worker.
+fn send_message(call: &mut Call<'_>) -> Result<(), Stop> {
+    call.count(2, 2)?;
+    call.give_bool(false);
+    let number = call.long(1)?.unwrap_or(-1);
+    let Some(shared) = shared(call)? else { return Ok(()) };
+    if call.state::<Server>()?.callback(Event::PipeMessage).is_none() {
+        return warning::warn("onPipeMessage is null, unable to use sendMessage: register a pipeMessage callback");
+    }
+    let places = shared.crew.workers + shared.crew.tasks;
+    let Some(place) = usize::try_from(number).ok().filter(|place| *place < places) else {
+        last_error::set(last_error::INVALID_PARAMS);
+        return warning::warn(&format!("worker_id[{number}] is invalid: wanted 0 to {}", places - 1));
+    };
+    let Some(own) = with(|worker| worker.id) else {
+        return warning::warn("messages can be sent from workers, task workers and user processes only");
+    };
+    if own == place {
+        last_error::set(last_error::INVALID_PARAMS);
+        return warning::warn("unable to send message to self");
+    }
+    let Some(data) = call.argument(0).filter(|data| data.kind() != ZendKind::Undefined) else { return Ok(()) };
+    let (flags, bytes) = payload::encode(data)?;
+    match with(|worker| worker.station().send_message(place, flags, bytes.bytes())) {
+        Some(Ok(())) => call.give_bool(true),
+        Some(Err(error)) => {
+            last_error::set(last_error::OUTPUT_BUFFER_OVERFLOW);
+            return warning::warn(&format!("the message is not sent: {error}"));
+        }
+        None => {}
+    }
+    Ok(())
+}
+
+methods! {
+    fn zim_Swoole_Server_task(call) { task(call) }
+    fn zim_Swoole_Server_taskwait(call) { taskwait(call) }
+    fn zim_Swoole_Server_taskWaitMulti(call) {
+        let in_coroutine = registry::cid() != 0;
+        several(call, "taskWaitMulti", in_coroutine.then_some(false))
+    }
+    fn zim_Swoole_Server_taskCo(call) {
+        methods::required()?;
+        several(call, "taskCo", Some(false))
+    }
+    fn zim_Swoole_Server_finish(call) { task_worker::finish(call) }
+    fn zim_Swoole_Server_sendMessage(call) { send_message(call) }
+}

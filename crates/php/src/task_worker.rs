@@ -1,0 +1,194 @@
+//! A task worker's side of tasks: the script's callback, and what it answers.
+
+use std::cell::{Cell, RefCell};
+use std::time::Duration;
+
+use wirewool_engine::parcel::{Kind, Occupancy, Parcel};
+
+use crate::coroutine::registry;
+use crate::dispatch::{self, Dispatch};
+use crate::event::Event;
+use crate::event_loop;
+use crate::exception;
+use crate::guard::Stop;
+use crate::last_error;
+use crate::method::{Call, methods};
+use crate::native::Native;
+use crate::parcels;
+use crate::payload::{self, flag};
+use crate::warning;
+use crate::worker::with;
+use crate::zend::ffi::{Class, Family};
+use crate::zend::layout::Zval;
+use crate::zend::object::Object;
+use crate::zend::value::{Owned, PhpString};
+
+/// How long a task worker sleeps at most before it looks again whether there is room for what it has sent.
+const ROOM_PAUSE: Duration = Duration::from_millis(5);
+
+/// `SWOOLE_TASK_SERIALIZE`.
+const TASK_SERIALIZE: i64 = 2;
+
+/// A task that is being done: whose it is, and what that one has said.
+#[derive(Clone, Copy)]
+struct Doing {
+    origin: Occupancy,
+    number: u64,
+    flags: u8,
+}
+
+/// The Rust state of a `Swoole\Server\Task`.
+#[derive(Default)]
+pub(crate) struct Task {
+    doing: Cell<Option<Doing>>,
+}
+
+impl Native for Task {
+    const FAMILY: Family = Family::Task;
+}
+
+thread_local! {
+    /// The task whose callback runs on this process's own stack.
+    static CURRENT: RefCell<Option<Doing>> = const { RefCell::new(None) };
+    static RUNNING: Cell<usize> = const { Cell::new(0) };
+}
+
+impl Doing {
+    fn answer(self, kind: Kind, value: Option<&Zval>) -> Result<bool, Stop> {
+        let awaited = self.flags & flag::AWAITED;
+        let (flags, bytes) = match value {
+            Some(value) => {
+                let (flags, bytes) = payload::encode(value)?;
+                (flags | flag::PRESENT | awaited, bytes)
+            }
+            None => (awaited, PhpString::new(b"")?),
+        };
+        let task = (self.origin, self.number);
+        let posted = with(|worker| worker.station().answer_task(task, kind, flags, bytes.bytes()));
+        match posted {
+            Some(Ok(())) => Ok(true),
+            Some(Err(error)) => {
+                last_error::set(last_error::OUTPUT_BUFFER_OVERFLOW);
+                warning::warn(&format!("what came of task {} is lost: {error}", self.number))?;
+                Ok(false)
+            }
+            None => Ok(false),
+        }
+    }
+}
+
+/// Does a task.
+///
+/// # Errors
+/// The callback did not return: the process is to end.
+pub(crate) fn run(dispatch: &Dispatch, parcel: Parcel) -> Result<(), Stop> {
+    let doing = Doing { origin: parcel.origin, number: parcel.task, flags: parcel.flags };
+    let Some(data) = parcels::value(&parcel)? else {
+        return event_loop::settle(doing.answer(Kind::Done, None).map(|_| ()));
+    };
+    let Some(callback) = dispatch.callback(Event::Task) else { return Ok(()) };
+    let config = dispatch.config();
+    let in_coroutines = config.task_coroutines;
+    let as_object = in_coroutines || config.task_objects || config.event_objects;
+    let (number, from) = (Owned::long(parcel.task as i64), Owned::long(parcel.from as i64));
+    let mut arguments = vec![dispatch.server()];
+    if as_object {
+        let sent = Owned::double(parcels::seconds(parcel.sent));
+        let serialized = parcel.flags & flag::SERIALIZED != 0;
+        let flags = Owned::long(if serialized { TASK_SERIALIZE } else { 0 });
+        let object = parcels::object(Class::Task, [data, sent, number, from, flags])?;
+        if let Some(state) = object.as_object().and_then(Object::state::<Task>) {
+            state.doing.set(Some(doing));
+        }
+        arguments.push(object);
+    } else {
+        arguments.extend([number, from, data]);
+    }
+    count(1);
+    let run = move || {
+        let before = CURRENT.replace((!in_coroutines).then_some(doing));
+        let called = dispatch::call_for_result(&callback, arguments);
+        CURRENT.set(before);
+        count(-1);
+        let result = called?;
+        let value = (!result.is_null()).then_some(&*result);
+        event_loop::settle(doing.answer(Kind::Done, value).map(|_| ()))
+    };
+    if in_coroutines {
+        return crate::coroutine::scheduler::run_callback(run);
+    }
+    run()?;
+    wait_for_room()
+}
+
+/// The next task is not begun before what came of this one has room: nobody reads faster than he can.
+fn wait_for_room() -> Result<(), Stop> {
+    while with(|worker| worker.station().is_stuffed()) == Some(true) {
+        with(|worker| worker.wait_for_parcels(Some(ROOM_PAUSE)));
+    }
+    Ok(())
+}
+
+fn count(more: isize) {
+    RUNNING.set(RUNNING.get().saturating_add_signed(more));
+    let running = RUNNING.get();
+    with(|worker| worker.station().set_busy(running > 0, running.saturating_sub(1)));
+}
+
+/// `$server->finish()`: an answer to the task whose callback runs.
+pub(crate) fn finish(call: &mut Call<'_>) -> Result<(), Stop> {
+    call.count(1, 1)?;
+    let current = CURRENT.with_borrow(|current| *current);
+    let Some(doing) = current else {
+        if registry::cid() != 0 && dispatch::current().is_some_and(|dispatch| dispatch.config().task_coroutines) {
+            return Err(warning::fatal("please use Swoole\\Server\\Task->finish(), since task_enable_coroutine is on"));
+        }
+        warning::warn("finish() answers a task: it can be called in the task callback only")?;
+        call.give_bool(false);
+        return Ok(());
+    };
+    let done = match call.argument(0) {
+        Some(value) => doing.answer(Kind::Result, Some(value))?,
+        None => false,
+    };
+    call.give_bool(done);
+    Ok(())
+}
+
+methods! {
+    fn zim_Swoole_Server_Task_finish(call) {
+        call.count(1, 1)?;
+        let Some(doing) = call.state::<Task>()?.doing.get() else {
+            warning::warn("this task was not sent to a task worker: nobody waits for what comes of it")?;
+            call.give_bool(false);
+            return Ok(());
+        };
+        let done = match call.argument(0) {
+            Some(value) => doing.answer(Kind::Result, Some(value))?,
+            None => false,
+        };
+        call.give_bool(done);
+        Ok(())
+    }
+
+    fn zim_Swoole_Server_Task_pack(call) {
+        call.count(1, 1)?;
+        let Some(value) = call.argument(0) else { return Ok(()) };
+        let (flags, bytes) = payload::encode(value)?;
+        call.give_bytes(&[&[flags], bytes.bytes()].concat())
+    }
+
+    fn zim_Swoole_Server_Task_unpack(call) {
+        call.count(1, 1)?;
+        let value = match call.text(0)?.and_then(<[u8]>::split_first) {
+            Some((flags, bytes)) if *flags <= flag::SERIALIZED => payload::decode(*flags, bytes)?,
+            _ => None,
+        };
+        if value.is_none() {
+            exception::check()?;
+            last_error::set(last_error::INVALID_PARAMS);
+        }
+        call.give(value.unwrap_or(Owned::bool(false)));
+        Ok(())
+    }
+}
