@@ -55,9 +55,10 @@ lint: install-build ## Checks the format, clippy's lints and the dependencies' l
 idle: install-build install-test servers ## Prints what 10,000 idle connections take: memory each, and work in 10 s.
 	QUIET_SECONDS=10 $(PYTEST) -s -k test_ten_thousand_idle_connections
 
-soak: install-build install-test servers ## Kills and replaces workers under traffic, and pushes to one who does not read (SECONDS=10 each).
+soak: install-build install-test servers ## Kills and replaces workers under traffic, pushes to one who does not read, closes the silent (SECONDS=10 each).
 	.venv/bin/python tests/soak.py $(SECONDS)
 	SLOW_READERS=999 SLOW_SECONDS=$(SECONDS) $(PYTEST) -s -k test_a_client_that_does_not_read
+	SILENT_CLIENTS=5000 $(PYTEST) -s -k test_a_great_silence
 
 valgrind: install-build ## Runs PHP's tests of the extension under valgrind (five minutes).
 	cargo build --release -p wirewool-php

@@ -192,7 +192,7 @@ def test_whoever_waits_for_the_server_is_not_silent(php, mode):
 
 @pytest.mark.timeout(120)
 @MODES
-def test_many(php, mode, record_property):
+def test_a_great_silence(php, mode, record_property):
     clients = int(os.environ.get("SILENT_CLIENTS", CLIENTS))
     assert raise_descriptor_limit() > clients + 500, "too few descriptors allowed (ulimit -n) for this test"
     server = php(mode, heartbeat_idle_time=IDLE_SECONDS)
