@@ -2,8 +2,8 @@
 //!
 //! The rings are its queue: the read index of one moves when a handler begins, so what was not begun can go to another.
 
+use crate::crew::parcel::{PARCEL, Parcel};
 use crate::links::readers::Readers;
-use crate::parcel::{PARCEL, Parcel};
 use crate::poller::{Flags, Poller, Ready};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::AsFd;

@@ -1,7 +1,7 @@
 //! Commands that come from other processes: read from their rings, and carried out.
 
+use crate::crew::parcel::{PARCEL, Parcel};
 use crate::links::readers::Readers;
-use crate::parcel::{PARCEL, Parcel};
 use crate::quota::Quota;
 use crate::reactor::Reactor;
 use crate::relay::Owes;

@@ -12,12 +12,11 @@
 //! ```
 //!
 //! * [`server`], [`builder`]: the front door; [`config`], [`options`]: what can be set; [`frame`]: what handlers get.
-//! * [`service`]: its pid file, who its workers are, and on which processors.
-//! * `process`, `base`, `thread`: the modes; [`crew`]: who there is; [`master`] and [`manager`]: fork and watch; [`reactors`]: the master's threads.
+//! * `process`, `base`, `thread`: the modes; [`master`] and [`manager`]: fork and watch; [`reactors`]: the master's threads.
+//! * [`crew`]: who is forked, and what they send each other; [`service`]: a pid file, users, processors.
 //! * `worker`: the loop that runs handlers, on a [`station`]: with a [`reactor`] of its own, or at a `desk`.
 //! * [`reactor`]: a pass, on `poller`, `sockets`, `acceptor`, [`listener`], [`tcp`]; [`quota`]: log lines that peers cause.
 //! * `links`: rings; `relay`: events to workers; [`remote`]: commands to others; `intake`: commands from others.
-//! * [`parcel`]s, and the [`post`] that brings them: what processes of the crew send each other.
 //! * `dispatch`: events become calls; `link`: commands from other threads; [`heartbeat`]: who is silent.
 #![forbid(unsafe_code)]
 mod acceptor;
@@ -36,11 +35,8 @@ pub mod listener;
 pub mod manager;
 pub mod master;
 pub mod options;
-pub mod parcel;
 pub mod poller;
-pub mod post;
 mod process;
-mod promises;
 pub mod quota;
 pub mod reactor;
 pub mod reactors;

@@ -1,6 +1,6 @@
 //! What other threads leave for a loop: commands, in the order in which they came.
 
-use crate::promises::Promises;
+use crate::remote::promises::Promises;
 use std::sync::{Arc, Mutex, PoisonError};
 use wirewool_hub::command::{Command, Push, Refused};
 use wirewool_hub::fd::Fd;

@@ -3,11 +3,13 @@
 //! A command that is accepted here is carried out there, unless the connection ends before: so all that can be refused
 //! is refused here. What a connection is owed already is in the table, what is under way to it is counted here.
 
+pub(crate) mod promises;
+
 use crate::crew::Crew;
+use crate::crew::parcel::Parcel;
+use crate::crew::post::Post;
 use crate::links::writers::{Nobody, Writers};
-use crate::parcel::Parcel;
-use crate::post::Post;
-use crate::promises::Promises;
+use crate::remote::promises::Promises;
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};

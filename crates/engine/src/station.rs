@@ -1,15 +1,16 @@
 //! A worker's place in the server, wherever its connections are: in a loop of its own, or with the reactors.
 
+mod mail;
+
+use crate::crew::parcel::Parcel;
 use crate::crew::{Crew, Role};
 use crate::desk::{Desk, Taken};
 use crate::intake::Intake;
 use crate::link::Inbox;
-use crate::parcel::{Kind, Occupancy, Parcel};
-use crate::post::PostError;
 use crate::quota::Quota;
 use crate::reactor::{Reactor, Served};
 use crate::remote::{Limits, Remote};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use crate::station::mail::{bury, note_taken, see_dead, take_parcels, takes_parcels};
 use rustix::fd::AsFd;
 use std::collections::VecDeque;
 use std::io;
@@ -285,109 +286,6 @@ impl Station {
         if reactor.settle(handler) == Verdict::Stop { Step::Stop } else { Step::Served }
     }
 
-    /// The next parcel that others of the crew have sent.
-    pub fn take_parcel(&mut self) -> Option<Parcel> {
-        self.parcels.pop_front()
-    }
-
-    /// Waits until something comes from others of the crew, at most `limit`, in the midst of a handler: what it brings is
-    /// there to be taken.
-    pub fn wait_for_parcels(&mut self, limit: Option<Duration>, handler: &mut dyn Handler) -> Step {
-        let Some(among) = &self.among else { return Step::Over };
-        let may_sleep = among.way.with(Remote::may_sleep) && self.parcels.is_empty();
-        let limit = if may_sleep { limit } else { Some(Duration::ZERO) };
-        match &mut self.site {
-            Site::Elsewhere(desk) => {
-                desk.wait_for_crew(limit);
-                let first = self.parcels.len();
-                desk.take_parcels(&mut self.parcels);
-                self.parcels.iter().skip(first).for_each(|parcel| note_taken(among, Some(parcel)));
-                see_dead(desk, among, &mut self.parcels);
-                Step::Over
-            }
-            Site::Own(_, Some(intake)) => {
-                let doorbell = among.exchange.doorbell(among.seat);
-                if intake.may_sleep() {
-                    let limit = limit.and_then(|limit| Timespec::try_from(limit).ok());
-                    // However it ends, what has come is looked at.
-                    let _ = poll(&mut [PollFd::new(doorbell, PollFlags::IN)], limit.as_ref());
-                }
-                doorbell.clear();
-                match self.rang(None, handler) {
-                    Step::Stop => Step::Stop,
-                    _ => self.carry_out(handler),
-                }
-            }
-            Site::Own(_, None) => Step::Over,
-        }
-    }
-
-    /// Sends a task to the task worker with that number, or to the one with the least to do: the task's number here.
-    ///
-    /// # Errors
-    /// It has no effect, and why.
-    pub fn send_task(&self, worker: Option<usize>, flags: u8, payload: &[u8]) -> Result<u64, PostError> {
-        let among = self.among.as_ref().ok_or(PostError::NoTaskWorkers)?;
-        self.posted(
-            among
-                .way
-                .with(|remote| remote.with_post(|post, writers| post.send_task(writers, worker, flags, &[payload]))),
-        )
-    }
-
-    /// Sends a message to whoever sits at a place.
-    ///
-    /// # Errors
-    /// It has no effect, and why.
-    pub fn send_message(&self, place: usize, flags: u8, payload: &[u8]) -> Result<(), PostError> {
-        let among = self.among.as_ref().ok_or(PostError::NoSuchPlace(place, 0))?;
-        self.posted(
-            among
-                .way
-                .with(|remote| remote.with_post(|post, writers| post.send_message(writers, place, flags, &[payload]))),
-        )
-    }
-
-    /// Sends what came of a task to whoever has asked for it, or has followed that one.
-    ///
-    /// # Errors
-    /// It has no effect, and why.
-    pub fn answer_task(&self, task: (Occupancy, u64), kind: Kind, flags: u8, payload: &[u8]) -> Result<(), PostError> {
-        let among = self.among.as_ref().ok_or(PostError::NoTaskWorkers)?;
-        self.posted(
-            among
-                .way
-                .with(|remote| remote.with_post(|post, writers| post.answer(writers, task, kind, flags, &[payload]))),
-        )
-    }
-
-    fn posted<R>(&self, posted: R) -> R {
-        if let Some(among) = &self.among {
-            among.way.with(Remote::ring);
-        }
-        posted
-    }
-
-    /// Who this process is to others of the crew.
-    pub fn occupancy(&self) -> Option<Occupancy> {
-        self.among.as_ref().map(|among| among.way.with(|remote| remote.with_post(|post, _| post.me())))
-    }
-
-    /// Is a task that this process has sent under way?
-    pub fn has_tasks(&self) -> bool {
-        self.among.as_ref().is_some_and(|among| among.way.with(|remote| remote.has_tasks()))
-    }
-
-    /// Does something wait to be sent until there is room for it?
-    pub fn has_kept(&self) -> bool {
-        self.among.as_ref().is_some_and(|among| among.way.with(|remote| remote.has_kept()))
-    }
-
-    /// Does so much wait to be sent that nothing more should be begun?
-    pub fn is_stuffed(&self) -> bool {
-        self.among.as_ref().is_some_and(|among| among.way.with(|remote| remote.is_stuffed()))
-    }
-
     /// Asks something of a connection from outside a handler: here, or wherever it is. While `more` of the same batch
     /// waits to be handled, what is sent waits for its end.
     ///
@@ -558,46 +456,6 @@ impl Station {
             among.exchange.set_busy(among.seat, busy, waiting);
         }
     }
-}
-
-/// Does it still take what others of the crew send? A task worker that leaves begins nothing more that its successor can
-/// do.
-fn takes_parcels(among: &Among, is_ending: bool) -> bool {
-    !is_ending || !among.is_task_worker() || among.exchange.is_final()
-}
-
-/// A parcel has come.
-fn note_taken(among: &Among, parcel: Option<&Parcel>) {
-    if let Some(parcel) = parcel {
-        among.way.with(|remote| remote.note_taken(parcel));
-    }
-}
-
-fn take_parcels(intake: &mut Intake, among: Option<&Among>, parcels: &mut VecDeque<Parcel>) {
-    for parcel in intake.take_parcels() {
-        if let Some(among) = among {
-            note_taken(among, Some(&parcel));
-        }
-        parcels.push_back(parcel);
-    }
-}
-
-/// The rings to the dead are closed. All that they have sent was taken before.
-fn bury(among: &Among, dead: &[(usize, u32)], parcels: &mut VecDeque<Parcel>) {
-    among.way.with(|remote| {
-        remote.rang();
-        remote.bury(dead, parcels);
-        remote.ring();
-    });
-}
-
-/// The same, where connections are elsewhere.
-fn see_dead(desk: &mut Desk, among: &Among, parcels: &mut VecDeque<Parcel>) {
-    let first = parcels.len();
-    let dead = desk.take_dead(parcels);
-    parcels.iter().skip(first).for_each(|parcel| note_taken(among, Some(parcel)));
-    bury(among, &dead, parcels);
-    dead.into_iter().for_each(|(seat, epoch)| desk.let_go(seat, epoch));
 }
 
 fn hears_term(signals: &Signals) -> bool {

@@ -21,7 +21,7 @@ use crate::event_methods;
 use crate::exception;
 use crate::guard::Stop;
 use crate::log;
-use crate::subprocess;
+use crate::subprocess::signals;
 use crate::timer;
 use crate::timers::{Key, Timers};
 use crate::worker;
@@ -95,9 +95,9 @@ struct Loop {
     first: VecDeque<Job>,
 }
 
-thread_local! {
-    static LOOP: RefCell<Loop> = const {
-        RefCell::new(Loop {
+impl Loop {
+    const fn new() -> Loop {
+        Loop {
             timers: Timers::new(),
             deferred: VecDeque::new(),
             before: None,
@@ -106,8 +106,12 @@ thread_local! {
             fired: VecDeque::new(),
             poller: None,
             first: VecDeque::new(),
-        })
-    };
+        }
+    }
+}
+
+thread_local! {
+    static LOOP: RefCell<Loop> = const { RefCell::new(Loop::new()) };
     static PHASE: Cell<Phase> = const { Cell::new(Phase::Begin) };
     static NOW: Cell<Option<Instant>> = const { Cell::new(None) };
     /// Somebody has told it to be over: `Event::exit()`.
@@ -180,20 +184,7 @@ pub(crate) fn poller() -> Option<Rc<Poller>> {
 
 /// In a child process: what its parent watches and waits for is the parent's business.
 pub(crate) fn forked() {
-    let old = with(|it| {
-        let new = Loop {
-            timers: Timers::new(),
-            deferred: VecDeque::new(),
-            before: None,
-            after: None,
-            watched: BTreeMap::new(),
-            fired: VecDeque::new(),
-            poller: None,
-            first: VecDeque::new(),
-        };
-        std::mem::replace(it, new)
-    });
-    drop(old);
+    drop(with(|it| std::mem::replace(it, Loop::new())));
     PHASE.set(Phase::Begin);
 }
 
@@ -424,7 +415,7 @@ fn hear(descriptor: RawFd, reads: bool) -> Result<(), Stop> {
             Watcher::Coroutine(ticket) => Some(Told::Wake(*ticket)),
             Watcher::Callback(callback, value) => Some(Told::Call(callback.clone(), Owned::copy(value))),
             Watcher::Signal(callback, number) => {
-                subprocess::clear_signal(*number);
+                signals::clear_signal(*number);
                 Some(Told::Call(callback.clone(), Owned::long((*number).into())))
             }
             Watcher::Rest => None,

@@ -1,13 +1,15 @@
 //! What other processes of the crew have sent, turned into calls of the script's callbacks.
 
+pub(crate) mod payload;
+
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use wirewool_engine::parcel::{Kind, Parcel};
+use wirewool_engine::crew::parcel::{Kind, Parcel};
 
 use crate::dispatch::Dispatch;
 use crate::event::Event;
 use crate::guard::Stop;
-use crate::payload::{self, flag};
+use crate::parcels::payload::flag;
 use crate::task;
 use crate::task_worker;
 use crate::worker::with;

@@ -1,7 +1,5 @@
 //! `start()`: from a server that is set up to processes that serve.
 
-use std::cell::Cell;
-use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::rc::Rc;
@@ -9,15 +7,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
-use wirewool_engine::config::DispatchMode;
 use wirewool_engine::crew::{Crew, Role};
 use wirewool_engine::listener::Listener;
-use wirewool_engine::manager::{Besides, Happened, Manager, Plan, Seat};
+use wirewool_engine::manager::{Besides, Happened, Manager, Plan};
 use wirewool_engine::master::{Master, News, Side};
-use wirewool_engine::reactor::Reactor;
-use wirewool_engine::remote::Limits;
-use wirewool_engine::service::affinity;
-use wirewool_engine::station::{Among, Station, Way};
 use wirewool_hub::settings::{Protocol, Settings};
 use wirewool_ipc::exchange::Exchange;
 use wirewool_ipc::process::{Ended, is_foreign, mark_foreign_children, raise_descriptor_limit, threads};
@@ -26,7 +19,6 @@ use wirewool_ipc::table::Table;
 
 use crate::array::Array;
 use crate::connections::All;
-use crate::coroutine::context::Job;
 use crate::coroutine::registry;
 use crate::coroutine::scheduler;
 use crate::dispatch::{self, Dispatch};
@@ -39,41 +31,18 @@ use crate::last_error;
 use crate::listener;
 use crate::method::{Call, methods};
 use crate::process;
-use crate::sending::{self, Patience};
 use crate::serial;
 use crate::server::{self, MODE_PROCESS, Phase, Server, Shared, slot};
 use crate::service::Service;
-use crate::subprocess;
+use crate::serving::{serve, serve_user};
+use crate::subprocess::signals;
 use crate::task;
 use crate::timer;
 use crate::warning;
-use crate::worker::{self, Parts};
+use crate::worker;
 use crate::zend::ffi::Class;
 use crate::zend::object::Object;
 use crate::zend::value::Owned;
-
-thread_local! {
-    /// What this process of a server does; none in the master and the manager, and where no server runs.
-    static ROLE: Cell<Option<Role>> = const { Cell::new(None) };
-}
-
-/// Does the server look after the signals of this process?
-pub(crate) fn owns_signals() -> bool {
-    match ROLE.get() {
-        Some(role) => role != Role::User,
-        None => server::is_running_here(),
-    }
-}
-
-/// Has the server a loop of its own in this process?
-pub(crate) fn has_loop() -> bool {
-    server::is_running_here() && ROLE.get() != Some(Role::User)
-}
-
-/// Is this the master or the manager of a server?
-pub(crate) fn is_master() -> bool {
-    ROLE.get().is_none() && server::is_running_here()
-}
 
 /// A server that has ended does not start again: what it was told is spent.
 static ENDED: AtomicBool = AtomicBool::new(false);
@@ -99,10 +68,10 @@ fn required(protocol: Protocol) -> (Event, &'static str) {
 }
 
 /// What a server starts with.
-struct Common {
-    shared: Rc<Shared>,
-    listener: Listener,
-    service: Service,
+pub(crate) struct Common {
+    pub(crate) shared: Rc<Shared>,
+    pub(crate) listener: Listener,
+    pub(crate) service: Service,
 }
 
 fn prepare(server: Object<'_>, state: &Server, protocol: Protocol) -> io::Result<Common> {
@@ -302,7 +271,7 @@ fn set_manager(server: Object<'_>, pid: u32) -> Result<(), Stop> {
     server.set_property(slot::MANAGER_PID, Owned::long(pid.into()))
 }
 
-fn has_callback(server: Object<'_>, event: Event) -> bool {
+pub(crate) fn has_callback(server: Object<'_>, event: Event) -> bool {
     server.state::<Server>().is_some_and(|state| state.callback(event).is_some())
 }
 
@@ -393,109 +362,17 @@ fn leave() {
 }
 
 /// What the loops that have the connections are told.
-fn settings(server: Object<'_>, shared: &Shared) -> io::Result<Settings> {
+pub(crate) fn settings(server: Object<'_>, shared: &Shared) -> io::Result<Settings> {
     let requests = has_callback(server, Event::Request);
     let mut settings = shared.config.settings(shared.protocol, requests, has_callback(server, Event::Handshake));
     settings.buffer_events = has_callback(server, Event::BufferFull) || has_callback(server, Event::BufferEmpty);
     Ok(settings)
 }
 
-/// The place of a worker among the processes of the server.
-fn station(server: Object<'_>, common: &Common, seat: Seat) -> io::Result<Station> {
-    let Common { shared, listener, .. } = common;
-    let (table, exchange, config) = (shared.table.clone(), shared.exchange.clone(), &shared.config);
-    let limits = Limits { push_bytes_max: config.push_bytes_max, outbox_bytes_max: config.outbox_bytes_max };
-    let Seat { role, seat, signals, .. } = seat;
-    let way = Way::new(table.clone(), exchange.clone(), shared.crew, seat, limits);
-    let among = Among { seat, crew: shared.crew, exchange: exchange.clone(), signals, way };
-    if shared.has_reactors || role != Role::Worker {
-        return Station::elsewhere(among, config.max_wait_time);
-    }
-    let reactor = Reactor::new(config, settings(server, shared)?, listener, table, exchange, seat)?;
-    Station::own(reactor, Some(among), config.max_wait_time)
-}
-
-/// A worker or task worker, from its first callback to its last.
-fn serve(server: Object<'_>, common: &Common, seat: Seat) -> Result<(), Stop> {
-    let shared = &common.shared;
-    let (id, role, successor) = (seat.place, seat.role, seat.successor);
-    let dispatch = join(server, common, seat)?;
-    let is_enabled = if role == Role::Task { shared.config.task_coroutines } else { shared.config.coroutines };
-    registry::enable(is_enabled);
-    let waits = is_enabled && shared.config.send_yield.unwrap_or(true);
-    sending::set_patience(Patience { waits, time_max: shared.config.send_timeout });
-    let mut first: VecDeque<Job> = VecDeque::new();
-    if id == 0 && !successor && !shared.has_reactors {
-        let begins = dispatch.clone();
-        first.push_back(Box::new(move || begins.call(Event::Start, [begins.server()])));
-    }
-    let begins = dispatch.clone();
-    let number = Owned::long(id as i64);
-    first.push_back(Box::new(move || begins.call(Event::WorkerStart, [begins.server(), number])));
-    let ran = scheduler::run(first);
-    scheduler::end().and(ran)?;
-    dispatch.tell_numbers(Event::WorkerStop, [id as i64])
-}
-
-/// A process of the script's own, which the server keeps running.
-fn serve_user(server: Object<'_>, common: &Common, seat: Seat) -> Result<(), Stop> {
-    let shared = &common.shared;
-    let number = seat.place - shared.crew.workers - shared.crew.tasks;
-    let processes = server.state::<Server>().map(Server::processes).unwrap_or_default();
-    let Some(process) = processes.get(number).and_then(|process| process.as_object()) else { return Ok(()) };
-    join(server, common, seat)?;
-    subprocess::run(process)
-}
-
-/// This process is one of the crew from now on.
-fn join(server: Object<'_>, common: &Common, seat: Seat) -> Result<Rc<Dispatch>, Stop> {
-    let shared = &common.shared;
-    let (id, number, role) = (seat.place, seat.seat, seat.role);
-    ROLE.set(Some(role));
-    // The task workers and the script's own go wherever there is room.
-    let stays = if role == Role::Worker { affinity::stay(&shared.config, id) } else { Ok(()) };
-    if let Err(error) = stays.and_then(|()| common.service.become_worker()) {
-        tracing::error!("{} cannot become who it is to be: {error}", shared.crew.name(id));
-        process::set_exit_status(1);
-        return Err(Stop::Thrown);
-    }
-    server.set_property(slot::WORKER_ID, Owned::long(id as i64))?;
-    server.set_property(slot::TASKWORKER, Owned::bool(role == Role::Task))?;
-    server.set_property(slot::WORKER_PID, Owned::long(std::process::id().into()))?;
-    let dispatch = Rc::new(Dispatch::of(server, shared));
-    dispatch::set_current(Some(dispatch.clone()));
-    let station = match station(server, common, seat) {
-        Ok(station) => station,
-        Err(error) => {
-            tracing::error!("{} has no event loop: {error}", shared.crew.name(id));
-            process::set_exit_status(1);
-            return Err(Stop::Thrown);
-        }
-    };
-    let by_fd = matches!(shared.config.dispatch, DispatchMode::Fixed | DispatchMode::Round | DispatchMode::Idle);
-    worker::install(Parts {
-        station,
-        table: shared.table.clone(),
-        id,
-        seat: number,
-        role,
-        crew: shared.crew,
-        by_fd,
-        requests_left: match role {
-            Role::Worker => shared.config.requests_of_a_worker(),
-            Role::Task => shared.config.requests_of_a_task_worker(),
-            Role::User => None,
-        },
-        tells_connected: has_callback(server, Event::Connect),
-    });
-    registry::set_max(shared.config.coroutines_max);
-    Ok(dispatch)
-}
-
 /// In a child process, right after the fork.
 pub(crate) fn forked() {
     process::forked();
-    subprocess::forked();
+    signals::forked();
     scheduler::forked();
     event_loop::forked();
     timer::forked();

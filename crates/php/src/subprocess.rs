@@ -1,18 +1,18 @@
 //! `Swoole\Process`: a process of the script's own, started by itself or kept running by a server.
 
+pub(crate) mod signals;
+
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::ffi::OsStr;
 use std::io::{self, Read, Write};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::rc::Rc;
 use std::time::Duration;
 
-use signal_hook::SigId;
 use socket2::{Domain, Socket, Type};
 use wirewool_ipc::process::{Ended, fork_plain};
 
@@ -22,13 +22,14 @@ use crate::coroutine::context::Job;
 use crate::coroutine::registry;
 use crate::coroutine::run::{is_in_loop, run_loop};
 use crate::dispatch::within_method;
-use crate::event_loop::{self, Watcher};
+use crate::event_loop;
 use crate::exception;
 use crate::guard::Stop;
 use crate::last_error;
 use crate::method::{Call, methods};
 use crate::native::Native;
 use crate::process;
+use crate::serving;
 use crate::start;
 use crate::warning;
 use crate::worker;
@@ -105,7 +106,7 @@ fn construct(call: &Call<'_>) -> Result<(), Stop> {
         let text = format!("pipe type[{kind}] is not available: wanted 0 for none, 1 (SOCK_STREAM) or 2 (SOCK_DGRAM)");
         return Err(exception::throw(Class::Error, last_error::INVALID_PARAMS, &text));
     }
-    if worker::exists() || start::is_master() {
+    if worker::exists() || serving::is_master() {
         let text = "a process cannot be made in the server's processes: make it before start()";
         return Err(exception::throw(Class::Error, last_error::WRONG_OPERATION, text));
     }
@@ -306,101 +307,6 @@ fn exec(call: &mut Call<'_>) -> Result<(), Stop> {
     failed(&format!("{} cannot be executed", String::from_utf8_lossy(file)), &error)
 }
 
-// ---- signals ----
-
-struct Heard {
-    id: SigId,
-    reader: UnixStream,
-}
-
-thread_local! {
-    static HEARD: RefCell<BTreeMap<i32, Heard>> = const { RefCell::new(BTreeMap::new()) };
-}
-
-/// Forgets what was sent so far: the callback is called once for all of it.
-pub(crate) fn clear_signal(number: i32) {
-    HEARD.with_borrow(|heard| {
-        if let Some(heard) = heard.get(&number) {
-            let mut buffer = [0; 64];
-            while matches!((&heard.reader).read(&mut buffer), Ok(length) if length == buffer.len()) {}
-        }
-    });
-}
-
-/// In a child process: signals have their default effect there.
-pub(crate) fn forked() {
-    for (number, heard) in HEARD.take() {
-        ignore_signal(number, &heard);
-    }
-}
-
-fn ignore_signal(number: i32, heard: &Heard) {
-    signal_hook::low_level::unregister(heard.id);
-    // SAFETY: SIG_DFL runs no code.
-    unsafe { libc::signal(number, libc::SIG_DFL) };
-}
-
-fn hear(number: i32, callback: Callback) -> io::Result<()> {
-    forget_signal(number)?;
-    let (reader, writer) = UnixStream::pair()?;
-    reader.set_nonblocking(true)?;
-    writer.set_nonblocking(true)?;
-    let descriptor = reader.as_raw_fd();
-    let id = signal_hook::low_level::pipe::register(number, OwnedFd::from(writer))?;
-    HEARD.with_borrow_mut(|heard| heard.insert(number, Heard { id, reader }));
-    event_loop::watch(descriptor, |watched| {
-        watched.read = Some(Watcher::Signal(Rc::new(callback), number));
-        watched.reads = true;
-    })
-}
-
-fn forget_signal(number: i32) -> io::Result<()> {
-    let Some(heard) = HEARD.with_borrow_mut(|heard| heard.remove(&number)) else { return Ok(()) };
-    let mut old = None;
-    event_loop::watch(heard.reader.as_raw_fd(), |watched| old = watched.read.take())?;
-    drop(old);
-    ignore_signal(number, &heard);
-    Ok(())
-}
-
-fn signal(call: &mut Call<'_>) -> Result<(), Stop> {
-    call.count(1, 2)?;
-    call.give_bool(false);
-    let number = call.long(0)?.unwrap_or(0);
-    let wanted = "wanted the number of a signal that a process can catch, SIGUSR1 for example";
-    let Some(number) = i32::try_from(number).ok().filter(|number| is_catchable(*number)) else {
-        return warning::warn(&format!("signal[{number}] is invalid: {wanted}"));
-    };
-    if start::owns_signals() {
-        last_error::set(last_error::OPERATION_NOT_SUPPORTED);
-        return warning::warn(&format!("signal[{number}] is the server's in its own processes"));
-    }
-    let callback = match call.argument(1) {
-        Some(value) if !value.is_null() => call.callback(1)?,
-        _ => None,
-    };
-    let done = match callback {
-        Some(callback) => {
-            let heard = hear(number, callback);
-            registry::expect_loop()?;
-            heard
-        }
-        None => forget_signal(number),
-    };
-    match done {
-        Ok(()) => {
-            call.give_bool(true);
-            Ok(())
-        }
-        Err(error) => failed(&format!("signal[{number}] cannot be heard"), &error),
-    }
-}
-
-/// Real-time signals included; not those that a process cannot catch, or that mean that it is broken.
-fn is_catchable(number: i32) -> bool {
-    (1..=64).contains(&number) && !signal_hook::consts::FORBIDDEN.contains(&number)
-}
-
 fn kill(call: &mut Call<'_>) -> Result<(), Stop> {
     call.count(1, 2)?;
     call.give_bool(false);
@@ -493,7 +399,7 @@ methods! {
         change_pipe(call, |pipe| pipe.set_nonblocking(!blocks))
     }
     fn zim_Swoole_Process_kill(call) { kill(call) }
-    fn zim_Swoole_Process_signal(call) { signal(call) }
+    fn zim_Swoole_Process_signal(call) { signals::hear_with(call) }
     fn zim_Swoole_Process_wait(call) { wait(call) }
 }
 

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::Instant;
 
-use wirewool_engine::parcel::{Kind, Parcel};
-use wirewool_engine::post::PostError;
+use wirewool_engine::crew::parcel::{Kind, Parcel};
+use wirewool_engine::crew::post::PostError;
 
 use crate::array::{Array, Key};
 use crate::callback::Callback;
@@ -21,7 +21,7 @@ use crate::guard::Stop;
 use crate::last_error;
 use crate::method::{Call, methods};
 use crate::parcels;
-use crate::payload::{self, flag};
+use crate::parcels::payload::{self, flag};
 use crate::server::Server;
 use crate::task_worker;
 use crate::warning;

@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
-use wirewool_engine::parcel::{Kind, Occupancy, Parcel};
+use wirewool_engine::crew::parcel::{Kind, Occupancy, Parcel};
 
 use crate::coroutine::registry;
 use crate::dispatch::{self, Dispatch};
@@ -15,7 +15,7 @@ use crate::last_error;
 use crate::method::{Call, methods};
 use crate::native::Native;
 use crate::parcels;
-use crate::payload::{self, flag};
+use crate::parcels::payload::{self, flag};
 use crate::warning;
 use crate::worker::with;
 use crate::zend::ffi::{Class, Family};

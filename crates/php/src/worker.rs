@@ -10,8 +10,8 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Duration;
 
+use wirewool_engine::crew::parcel::{Kind, Parcel};
 use wirewool_engine::crew::{Crew, Role};
-use wirewool_engine::parcel::{Kind, Parcel};
 use wirewool_engine::station::{Station, Step};
 use wirewool_hub::command::{Command, Outlet, Refused};
 use wirewool_hub::event::{Closed, Event as Happening, Handler, Status, Verdict};

@@ -11,7 +11,7 @@ use crate::dispatch::within_method;
 use crate::event_loop;
 use crate::guard::Stop;
 use crate::method::{Call, methods};
-use crate::start;
+use crate::serving;
 use crate::warning;
 use crate::zend::value::Owned;
 
@@ -36,7 +36,7 @@ fn run(call: &mut Call<'_>) -> Result<(), Stop> {
 
 /// Is this a coroutine, or a process with a loop that runs?
 pub(crate) fn is_in_loop() -> bool {
-    registry::cid() != 0 || registry::is_looping() || start::has_loop()
+    registry::cid() != 0 || registry::is_looping() || serving::has_loop()
 }
 
 /// Runs a loop of its own in a process without one, to its end.

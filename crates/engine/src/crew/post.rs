@@ -3,9 +3,9 @@
 //! A parcel goes to a place, whoever sits there: what one occupant has not begun with when it dies goes to the next one.
 //! Of a task that it had begun, its origin is told that it is lost.
 
+use crate::crew::parcel::{Kind, Occupancy, PARCEL, Parcel};
 use crate::crew::{Crew, Role};
 use crate::links::writers::Writers;
-use crate::parcel::{Kind, Occupancy, PARCEL, Parcel};
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::SystemTime;

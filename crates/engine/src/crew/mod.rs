@@ -1,4 +1,12 @@
-//! Which processes a server has besides master and manager, and where they sit.
+//! Which processes a server has besides master and manager, where they sit, and what they send each other.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`parcel`] | what one sends another, as a record of a ring |
+//! | [`post`] | what one has sent, and who has what of it |
+
+pub mod parcel;
+pub mod post;
 
 /// What a process of the crew does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -77,7 +77,7 @@ fn subtract(sums: &mut HashMap<Fd, usize>, fd: Fd, bytes: usize) {
 
 #[cfg(test)]
 mod tests {
-    use crate::promises::Promises;
+    use crate::remote::promises::Promises;
     use wirewool_hub::fd::Fd;
 
     #[test]
