@@ -240,6 +240,8 @@ impl Remote {
 
     /// One step with what is sent to others of the crew: [`Remote::ring`] is to follow.
     pub(crate) fn with_post<R>(&mut self, step: impl FnOnce(&mut Post, &mut Writers) -> R) -> R {
+        // What a dead one had not begun comes before what its successor is sent.
+        self.rang();
         self.unrung = self.unrung.saturating_add(1);
         step(&mut self.post, &mut self.writers)
     }
@@ -249,9 +251,12 @@ impl Remote {
         self.post.note_taken(self.writers.exchange(), parcel);
     }
 
-    /// Is a task of this process's under way?
-    pub(crate) fn has_tasks(&self) -> bool {
-        self.post.has_tasks()
+    /// Has another process of the crew something of this one's to begin with still? Nobody can take it back from that
+    /// one if this one ends before.
+    pub(crate) fn has_unbegun(&self) -> bool {
+        let exchange = self.writers.exchange();
+        // At the very end whoever is left does it.
+        !exchange.is_final() && self.post.seats().any(|seat| self.writers.has_unbegun(seat))
     }
 
     /// Writes what had no room. May this process wait for its doorbell then? If not, there is room again.

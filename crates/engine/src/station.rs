@@ -28,6 +28,9 @@ use wirewool_proto::websocket::close::CloseCode;
 const DRAIN_TIME_MAX: Duration = Duration::from_secs(1);
 const DRAIN_PAUSE: Duration = Duration::from_millis(1);
 
+/// How long a worker that ends sleeps at most before it looks again whether others have begun with what it has sent.
+const BEGUN_PAUSE: Duration = Duration::from_millis(5);
+
 /// Of the time that a worker has to end, the last quarter is for its connections to close.
 const CLOSING_SHARE: u32 = 4;
 
@@ -183,7 +186,9 @@ impl Station {
     /// Those of epoll.
     pub fn wait(&mut self, limit: Option<Duration>, handler: &mut dyn Handler) -> io::Result<Verdict> {
         let ends = self.ends_at.map(|at| at.saturating_duration_since(Instant::now()));
-        let mut limit = [ends, limit].into_iter().flatten().min();
+        // Nobody rings because he has begun with something.
+        let pause = ends.filter(|_| self.has_unbegun()).map(|_| BEGUN_PAUSE);
+        let mut limit = [ends, limit, pause].into_iter().flatten().min();
         let may_sleep = self.among.as_ref().is_none_or(|among| among.way.with(Remote::may_sleep));
         if !may_sleep || !self.parcels.is_empty() {
             limit = Some(Duration::ZERO);
@@ -373,9 +378,9 @@ impl Station {
         self.among.as_ref().map(|among| among.way.with(|remote| remote.with_post(|post, _| post.me())))
     }
 
-    /// Is a task that this process has sent under way?
-    pub fn has_tasks(&self) -> bool {
-        self.among.as_ref().is_some_and(|among| among.way.with(|remote| remote.has_tasks()))
+    /// Has another process of the crew something of this one's to begin with still?
+    fn has_unbegun(&self) -> bool {
+        self.among.as_ref().is_some_and(|among| among.way.with(|remote| remote.has_unbegun()))
     }
 
     /// Does something wait to be sent until there is room for it?
@@ -527,8 +532,8 @@ impl Station {
                 self.parcels.is_empty() && !(reads && desk.has_more())
             }
         };
-        let has_kept = || self.among.as_ref().is_some_and(|among| among.way.with(|remote| remote.has_kept()));
-        at <= Instant::now() || is_empty && !has_kept()
+        // Both sides may be about to end: who is left when this one has gone cannot tell.
+        at <= Instant::now() || is_empty && !self.has_kept() && !self.has_unbegun()
     }
 
     /// Is its time over, though it has not come to its end?
