@@ -6,7 +6,6 @@ use std::time::Duration;
 use wirewool_engine::parcel::{Kind, Occupancy, Parcel};
 use wirewool_ipc::exchange::Count;
 
-use crate::coroutine::registry;
 use crate::dispatch::{self, Dispatch};
 use crate::event::Event;
 use crate::event_loop;
@@ -140,7 +139,8 @@ pub(crate) fn finish(call: &mut Call<'_>) -> Result<(), Stop> {
     call.count(1, 1)?;
     let current = CURRENT.with_borrow(|current| *current);
     let Some(doing) = current else {
-        if registry::cid() != 0 && dispatch::current().is_some_and(|dispatch| dispatch.config().task_coroutines) {
+        let is_task_worker = with(|worker| worker.is_task_worker()).unwrap_or(false);
+        if is_task_worker && dispatch::current().is_some_and(|dispatch| dispatch.config().task_coroutines) {
             return Err(warning::fatal("please use Swoole\\Server\\Task->finish(), since task_enable_coroutine is on"));
         }
         warning::warn("finish() answers a task: it can be called in the task callback only")?;

@@ -243,11 +243,28 @@ impl Worker {
         answers
     }
 
-    /// Without a loop nobody sends later what has no room now: whoever sends waits.
+    /// Sends something to others of the crew.
+    pub(crate) fn post<R>(&mut self, send: impl FnOnce(&Station) -> R) -> R {
+        let sent = send(&self.station);
+        self.make_room();
+        sent
+    }
+
+    /// Without a loop nobody sends later what has no room now: whoever sends waits. Nor does anybody else see who has
+    /// died, whose seat is for nobody until all have let go of it.
     pub(crate) fn make_room(&mut self) {
-        while self.role == Role::User && !registry::is_looping() && self.station.has_kept() {
+        if self.role != Role::User || registry::is_looping() {
+            return;
+        }
+        self.wait_for_parcels(Some(Duration::ZERO));
+        while self.station.has_kept() {
             self.wait_for_parcels(Some(ROOM_PAUSE));
         }
+    }
+
+    /// Does it do what workers leave to it?
+    pub(crate) fn is_task_worker(&self) -> bool {
+        self.role == Role::Task
     }
 
     fn begin_parcel(&mut self, parcel: &Parcel) {
