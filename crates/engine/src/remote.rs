@@ -270,7 +270,12 @@ impl Remote {
     pub(crate) fn has_kept(&self) -> bool {
         // At the very end nobody comes whom it could go to.
         let has_waiting = self.post.has_waiting() && !self.writers.exchange().is_final();
-        has_waiting || (0..self.peers.len()).any(|seat| self.writers.kept_bytes(seat) > 0)
+        has_waiting || self.lacks_room()
+    }
+
+    /// Is something kept for somebody who is there?
+    pub(crate) fn lacks_room(&self) -> bool {
+        (0..self.peers.len()).any(|seat| self.writers.kept_bytes(seat) > 0)
     }
 
     /// Is so much kept for one that nothing more should be begun?

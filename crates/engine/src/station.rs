@@ -327,6 +327,21 @@ impl Station {
         }
     }
 
+    /// Waits until others have made room for what is kept, at most `limit`, in the midst of a handler: nothing is begun
+    /// meanwhile.
+    pub fn wait_for_room(&mut self, limit: Duration) {
+        let (Some(among), Site::Elsewhere(desk)) = (&self.among, &mut self.site) else { return };
+        if among.way.with(|remote| remote.may_sleep() && remote.lacks_room()) {
+            desk.wait_for_room(limit);
+        }
+        see_dead(desk, among, &mut self.parcels);
+    }
+
+    /// Is something kept for somebody who is there, until he makes room for it?
+    pub fn lacks_room(&self) -> bool {
+        self.among.as_ref().is_some_and(|among| among.way.with(|remote| remote.lacks_room()))
+    }
+
     /// Sends a task to the task worker with that number, or to the one with the least to do: the task's number here.
     ///
     /// # Errors

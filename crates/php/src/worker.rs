@@ -230,6 +230,11 @@ impl Worker {
         self.station.wait_for_parcels(limit, &mut self.queue);
     }
 
+    /// Waits in the midst of a callback until others have made room for what was sent, at most `limit`.
+    pub(crate) fn wait_for_room(&mut self, limit: Duration) {
+        self.station.wait_for_room(limit);
+    }
+
     /// As [`Worker::wait_for_parcels`]: those that somebody waits for in this very callback. The others are put aside.
     pub(crate) fn wait_for_answers(&mut self, limit: Option<Duration>) -> Vec<Parcel> {
         self.wait_for_parcels(limit);
