@@ -1,5 +1,6 @@
 """Servers in mode PROCESS that lose or replace workers all the time, under traffic: nothing but what a kill interrupts
-may be missing. And PHP servers in both modes under nothing but traffic: their memory stays as it is.
+may be missing. The same of tasks and task workers, in both modes. And PHP servers in both modes under nothing but
+traffic: their memory stays as it is.
 
     soak.py SECONDS [PART …]
 """
@@ -10,6 +11,7 @@ import itertools
 import os
 import pathlib
 import random
+import re
 import selectors
 import signal
 import sys
@@ -36,6 +38,12 @@ WARM_SHARE = 0.2
 RESIDENT_BYTES_MAX = 1 << 20
 PHP_BYTES_MAX = 4096
 BATCH = 1000
+TASK_CONNECTIONS = 4
+TASK_WORKERS = 4
+# How many tasks of a connection are under way at once, but for those that are lost.
+TASKS_AT_ONCE = 64
+TASK_KILL_PAUSE = 0.5
+TASK_LATE_SECONDS = 5.0
 
 
 @dataclasses.dataclass
@@ -176,6 +184,80 @@ def reloading(server, seconds, report):
         yield
 
 
+class Tasks:
+    """One connection that has tasks done: as many at once as may be, each until it comes back."""
+
+    def __init__(self, port, report):
+        self.wire = open_websocket(port, timeout=LAST_SECONDS)
+        self.report = report
+        self.sent = 0
+        # Since when each of them is under way.
+        self.owed = {}
+
+    def fill(self, now):
+        under_way = sum(now - since < TASK_LATE_SECONDS for since in self.owed.values())
+        for _ in range(TASKS_AT_ONCE - under_way):
+            self.sent += 1
+            self.send(self.sent, now)
+            self.report.messages += 1
+
+    def send(self, number, now):
+        self.owed[number] = now
+        self.wire.text(str(number))
+
+    def receive(self, now):
+        """Takes what came, at least one message."""
+        more = True
+        while more:
+            first, _, number = self.wire.message().rpartition(" ")
+            assert first in ("", "refused"), f"task {number} is {first}"
+            since = self.owed.pop(int(number), None)
+            assert since is not None, f"task {number} came back twice"
+            self.report.late += now - since >= TASK_LATE_SECONDS
+            if first == "refused":
+                self.send(int(number), now)
+            more = len(self.wire.unread) > 1 and len(self.wire.unread) >= 2 + self.wire.unread[1]
+
+
+def lost_tasks(server):
+    return len(re.findall(r"task \d+ is lost: ", server.output))
+
+
+def tasks(server, seconds, report):
+    """Task workers are killed: at most the one task is missing that each of them was at, and the log says so."""
+    with selectors.DefaultSelector() as selector:
+        everyone = [Tasks(server.port, report) for _ in range(TASK_CONNECTIONS)]
+        for one in everyone:
+            selector.register(one.wire.socket, selectors.EVENT_READ, one)
+
+        def run(until, more=True):
+            while (now := time.monotonic()) < until and (more or lost_tasks(server) < sum(len(o.owed) for o in everyone)):
+                if more:
+                    for one in everyone:
+                        one.fill(now)
+                for key, _ in selector.select(STEP_SECONDS):
+                    key.data.receive(now)
+
+        end = time.monotonic() + seconds
+        while (now := time.monotonic()) < end:
+            run(min(now + TASK_KILL_PAUSE, end))
+            with Wire(server.port) as wire:
+                victim = random.choice(wire.get("/").json()["pids"])
+            if victim:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(victim, signal.SIGKILL)
+                    report.kills += 1
+        run(time.monotonic() + LAST_SECONDS, more=False)
+        report.missing = sum(len(one.owed) for one in everyone)
+        assert report.missing == lost_tasks(server) <= report.kills, f"{report}; {lost_tasks(server)} are reported"
+        with Wire(server.port) as wire:
+            begun = wire.get("/").json()["begun"]
+        assert report.messages - report.kills <= begun <= report.messages, f"{report}; {begun} were begun"
+        for one in everyone:
+            one.wire.socket.close()
+        yield
+
+
 class Flood:
     """One connection that sends batches of one text, and waits for each of them to come back."""
 
@@ -226,6 +308,10 @@ def flat(server, seconds, report):
     yield
 
 
+def php_tasks(mode):
+    return lambda port: php_command(ROOT / "tests/php/soak_tasks.php", port, mode, TASK_WORKERS)
+
+
 def php_flat(mode):
     return lambda port: php_command(ROOT / "tests/php/flat.php", port, mode)
 
@@ -243,7 +329,9 @@ PARTS = {
     for (name, part), (language, command) in itertools.product(
         {"kill": killing, "reload": reloading}.items(), {"php": php, "rust": rust}.items()
     )
-} | {f"flat-{mode}": (flat, php_flat(mode)) for mode in ("base", "process")}
+}
+for mode in ("base", "process"):
+    PARTS |= {f"tasks-{mode}": (tasks, php_tasks(mode)), f"flat-{mode}": (flat, php_flat(mode))}
 
 
 def live_count(port):

@@ -112,6 +112,15 @@ impl Desk {
         self.rang();
     }
 
+    /// Waits for the doorbell alone, at most `limit`, whatever there is to read.
+    pub(crate) fn wait_for_room(&mut self, limit: Duration) {
+        self.readers.ring();
+        let doorbell = self.exchange.doorbell(self.seat);
+        // However it ends, the caller looks for room.
+        let _ = poll(&mut [PollFd::new(doorbell, PollFlags::IN)], Timespec::try_from(limit).ok().as_ref());
+        self.rang();
+    }
+
     fn rang(&mut self) {
         self.exchange.doorbell(self.seat).clear();
         self.readers.greet();

@@ -248,11 +248,11 @@ impl Manager {
         let crew = self.plan.crew;
         if !std::mem::replace(&mut self.dismissed, true) {
             self.ends_at = Some(Instant::now() + self.plan.max_wait);
+            self.exchange.set_final();
             (0..crew.places()).filter(|place| crew.role(*place) != Role::Task).for_each(|place| self.dismiss(place));
         }
         let has_workers = self.slots[..crew.workers].iter().any(|slot| slot.current.or(slot.leaving).is_some());
         if !has_workers && !std::mem::replace(&mut self.dismissed_tasks, true) {
-            self.exchange.set_final();
             (0..crew.places()).filter(|place| crew.role(*place) == Role::Task).for_each(|place| self.dismiss(place));
         }
     }

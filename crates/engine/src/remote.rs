@@ -4,6 +4,7 @@
 //! is refused here. What a connection is owed already is in the table, what is under way to it is counted here.
 
 pub(crate) mod promises;
+pub(crate) mod way;
 
 use crate::crew::Crew;
 use crate::crew::parcel::Parcel;
@@ -242,6 +243,8 @@ impl Remote {
 
     /// One step with what is sent to others of the crew: [`Remote::ring`] is to follow.
     pub(crate) fn with_post<R>(&mut self, step: impl FnOnce(&mut Post, &mut Writers) -> R) -> R {
+        // What a dead one had not begun comes before what its successor is sent.
+        self.rang();
         self.unrung = self.unrung.saturating_add(1);
         step(&mut self.post, &mut self.writers)
     }
@@ -251,9 +254,12 @@ impl Remote {
         self.post.note_taken(self.writers.exchange(), parcel);
     }
 
-    /// Is a task of this process's under way?
-    pub(crate) fn has_tasks(&self) -> bool {
-        self.post.has_tasks()
+    /// Has another process of the crew something of this one's to begin with still? Nobody can take it back from that
+    /// one if this one ends before.
+    pub(crate) fn has_unbegun(&self) -> bool {
+        let exchange = self.writers.exchange();
+        // At the very end whoever is left does it.
+        !exchange.is_final() && self.post.seats().any(|seat| self.writers.has_unbegun(seat))
     }
 
     /// Writes what had no room. May this process wait for its doorbell then? If not, there is room again.
@@ -267,7 +273,12 @@ impl Remote {
     pub(crate) fn has_kept(&self) -> bool {
         // At the very end nobody comes whom it could go to.
         let has_waiting = self.post.has_waiting() && !self.writers.exchange().is_final();
-        has_waiting || (0..self.peers.len()).any(|seat| self.writers.kept_bytes(seat) > 0)
+        has_waiting || self.lacks_room()
+    }
+
+    /// Is something kept for somebody who is there?
+    pub(crate) fn lacks_room(&self) -> bool {
+        (0..self.peers.len()).any(|seat| self.writers.kept_bytes(seat) > 0)
     }
 
     /// Is so much kept for one that nothing more should be begun?

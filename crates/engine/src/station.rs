@@ -9,25 +9,28 @@ use crate::intake::Intake;
 use crate::link::Inbox;
 use crate::quota::Quota;
 use crate::reactor::{Reactor, Served};
-use crate::remote::{Limits, Remote};
+use crate::remote::Remote;
+pub use crate::remote::way::Way;
 use crate::station::mail::{bury, note_taken, see_dead, take_parcels, takes_parcels};
 use rustix::fd::AsFd;
 use std::collections::VecDeque;
 use std::io;
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use wirewool_hub::command::{Command, Info, Outlet, Refused};
 use wirewool_hub::event::{Event, Handler, Verdict};
 use wirewool_hub::fd::Fd;
 use wirewool_ipc::exchange::{Count, Exchange};
 use wirewool_ipc::signal::{Signal, Signals};
-use wirewool_ipc::table::Table;
 use wirewool_proto::websocket::close::CloseCode;
 
 /// How long a worker that ends in the middle of things waits for others to take what it has sent.
 const DRAIN_TIME_MAX: Duration = Duration::from_secs(1);
 const DRAIN_PAUSE: Duration = Duration::from_millis(1);
+
+/// How long a worker that ends sleeps at most before it looks again whether others have begun with what it has sent.
+const BEGUN_PAUSE: Duration = Duration::from_millis(5);
 
 /// Of the time that a worker has to end, the last quarter is for its connections to close.
 const CLOSING_SHARE: u32 = 4;
@@ -41,39 +44,6 @@ pub enum Step {
     Served,
     /// The handler cannot go on.
     Stop,
-}
-
-/// This process's way to connections that others have, for all of its threads.
-#[derive(Clone)]
-pub struct Way(Arc<Mutex<Remote>>);
-
-impl Way {
-    /// For the occupant of `seat`.
-    pub fn new(table: Arc<Table>, exchange: Arc<Exchange>, crew: Crew, seat: usize, limits: Limits) -> Way {
-        Way(Arc::new(Mutex::new(Remote::new(table, exchange, crew, seat, limits))))
-    }
-
-    /// One step with it.
-    #[inline]
-    pub fn with<R>(&self, step: impl FnOnce(&mut Remote) -> R) -> R {
-        step(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// Asks something of a connection that another process has. While `more` of the same batch waits to be handled, that
-    /// one is rung behind it.
-    ///
-    /// # Errors
-    /// Why it will have no effect.
-    #[inline]
-    pub fn apply(&self, fd: Fd, command: Command<'_>, more: bool) -> Result<(), Refused> {
-        self.with(|remote| {
-            remote.apply(fd, command)?;
-            if !more {
-                remote.ring();
-            }
-            Ok(())
-        })
-    }
 }
 
 /// A process among others: where it sits, what it hears, and how it reaches them.
@@ -184,7 +154,9 @@ impl Station {
     /// Those of epoll.
     pub fn wait(&mut self, limit: Option<Duration>, handler: &mut dyn Handler) -> io::Result<Verdict> {
         let ends = self.ends_at.map(|at| at.saturating_duration_since(Instant::now()));
-        let mut limit = [ends, limit].into_iter().flatten().min();
+        // Nobody rings because he has begun with something.
+        let pause = ends.filter(|_| self.has_unbegun()).map(|_| BEGUN_PAUSE);
+        let mut limit = [ends, limit, pause].into_iter().flatten().min();
         let may_sleep = self.among.as_ref().is_none_or(|among| among.way.with(Remote::may_sleep));
         if !may_sleep || !self.parcels.is_empty() {
             limit = Some(Duration::ZERO);
@@ -425,8 +397,8 @@ impl Station {
                 self.parcels.is_empty() && !(reads && desk.has_more())
             }
         };
-        let has_kept = || self.among.as_ref().is_some_and(|among| among.way.with(|remote| remote.has_kept()));
-        at <= Instant::now() || is_empty && !has_kept()
+        // Both sides may be about to end: who is left when this one has gone cannot tell.
+        at <= Instant::now() || is_empty && !self.has_kept() && !self.has_unbegun()
     }
 
     /// Is its time over, though it has not come to its end?

@@ -188,7 +188,7 @@ fn worker_of(call: &Call<'_>, index: usize) -> Result<Result<Option<usize>, Stri
 /// Sends one task; none, after a warning, if it has no effect.
 fn send(worker: Option<usize>, flags: u8, data: &Zval) -> Result<Option<u64>, Stop> {
     let (more, bytes) = payload::encode(data)?;
-    match with(|it| it.station().send_task(worker, flags | more, bytes.bytes())) {
+    match with(|it| it.post(|station| station.send_task(worker, flags | more, bytes.bytes()))) {
         Some(Ok(number)) => Ok(Some(number)),
         Some(Err(error)) => {
             let is_full = matches!(error, PostError::Full { .. });
@@ -376,7 +376,7 @@ fn send_message(call: &mut Call<'_>) -> Result<(), Stop> {
     }
     let Some(data) = call.argument(0).filter(|data| data.kind() != ZendKind::Undefined) else { return Ok(()) };
     let (flags, bytes) = payload::encode(data)?;
-    match with(|worker| worker.station().send_message(place, flags, bytes.bytes())) {
+    match with(|worker| worker.post(|station| station.send_message(place, flags, bytes.bytes()))) {
         Some(Ok(())) => call.give_bool(true),
         Some(Err(error)) => {
             last_error::set(last_error::OUTPUT_BUFFER_OVERFLOW);

@@ -1,11 +1,10 @@
 //! A task worker's side of tasks: the script's callback, and what it answers.
 
 use std::cell::{Cell, RefCell};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use wirewool_engine::crew::parcel::{Kind, Occupancy, Parcel};
 
-use crate::coroutine::registry;
 use crate::dispatch::{self, Dispatch};
 use crate::event::Event;
 use crate::event_loop;
@@ -25,6 +24,9 @@ use crate::zend::value::{Owned, PhpString};
 
 /// How long a task worker sleeps at most before it looks again whether there is room for what it has sent.
 const ROOM_PAUSE: Duration = Duration::from_millis(5);
+
+/// How long it waits for somebody who does not take what came of his task, before it works for others.
+const ROOM_TIME_MAX: Duration = Duration::from_secs(1);
 
 /// `SWOOLE_TASK_SERIALIZE`.
 const TASK_SERIALIZE: i64 = 2;
@@ -51,6 +53,8 @@ thread_local! {
     /// The task whose callback runs on this process's own stack.
     static CURRENT: RefCell<Option<Doing>> = const { RefCell::new(None) };
     static RUNNING: Cell<usize> = const { Cell::new(0) };
+    /// It waited in vain for room, and there has been none since.
+    static GAVE_UP: Cell<bool> = const { Cell::new(false) };
 }
 
 impl Doing {
@@ -118,15 +122,23 @@ pub(crate) fn run(dispatch: &Dispatch, parcel: Parcel) -> Result<(), Stop> {
         return crate::coroutine::scheduler::run_callback(run);
     }
     run()?;
-    wait_for_room()
+    wait_for_room();
+    Ok(())
 }
 
-/// The next task is not begun before what came of this one has room: nobody reads faster than he can.
-fn wait_for_room() -> Result<(), Stop> {
-    while with(|worker| worker.station().is_stuffed()) == Some(true) {
-        with(|worker| worker.wait_for_parcels(Some(ROOM_PAUSE)));
+/// The next task is not begun before what came of this one has left: it would be lost with this process, though it is
+/// done. Somebody who does not take it holds up the others for a while only, unless he is owed too much.
+fn wait_for_room() {
+    let until = Instant::now() + ROOM_TIME_MAX;
+    while with(|worker| worker.station().lacks_room()) == Some(true) {
+        let is_over = GAVE_UP.get() || until <= Instant::now();
+        if is_over && with(|worker| worker.station().is_stuffed()) != Some(true) {
+            GAVE_UP.set(true);
+            return;
+        }
+        with(|worker| worker.wait_for_room(ROOM_PAUSE));
     }
-    Ok(())
+    GAVE_UP.set(false);
 }
 
 fn count(more: isize) {
@@ -140,7 +152,8 @@ pub(crate) fn finish(call: &mut Call<'_>) -> Result<(), Stop> {
     call.count(1, 1)?;
     let current = CURRENT.with_borrow(|current| *current);
     let Some(doing) = current else {
-        if registry::cid() != 0 && dispatch::current().is_some_and(|dispatch| dispatch.config().task_coroutines) {
+        let is_task_worker = with(|worker| worker.is_task_worker()).unwrap_or(false);
+        if is_task_worker && dispatch::current().is_some_and(|dispatch| dispatch.config().task_coroutines) {
             return Err(warning::fatal("please use Swoole\\Server\\Task->finish(), since task_enable_coroutine is on"));
         }
         warning::warn("finish() answers a task: it can be called in the task callback only")?;

@@ -230,6 +230,11 @@ impl Worker {
         self.station.wait_for_parcels(limit, &mut self.queue);
     }
 
+    /// Waits in the midst of a callback until others have made room for what was sent, at most `limit`.
+    pub(crate) fn wait_for_room(&mut self, limit: Duration) {
+        self.station.wait_for_room(limit);
+    }
+
     /// As [`Worker::wait_for_parcels`]: those that somebody waits for in this very callback. The others are put aside.
     pub(crate) fn wait_for_answers(&mut self, limit: Option<Duration>) -> Vec<Parcel> {
         self.wait_for_parcels(limit);
@@ -243,11 +248,28 @@ impl Worker {
         answers
     }
 
-    /// Without a loop nobody sends later what has no room now: whoever sends waits.
+    /// Sends something to others of the crew.
+    pub(crate) fn post<R>(&mut self, send: impl FnOnce(&Station) -> R) -> R {
+        let sent = send(&self.station);
+        self.make_room();
+        sent
+    }
+
+    /// Without a loop nobody sends later what has no room now: whoever sends waits. Nor does anybody else see who has
+    /// died, whose seat is for nobody until all have let go of it.
     pub(crate) fn make_room(&mut self) {
-        while self.role == Role::User && !registry::is_looping() && self.station.has_kept() {
+        if self.role != Role::User || registry::is_looping() {
+            return;
+        }
+        self.wait_for_parcels(Some(Duration::ZERO));
+        while self.station.has_kept() {
             self.wait_for_parcels(Some(ROOM_PAUSE));
         }
+    }
+
+    /// Does it do what workers leave to it?
+    pub(crate) fn is_task_worker(&self) -> bool {
+        self.role == Role::Task
     }
 
     fn begin_parcel(&mut self, parcel: &Parcel) {

@@ -13,6 +13,8 @@ pub(crate) struct Nobody;
 struct Open {
     writer: Writer,
     epoch: u32,
+    /// How many records were pushed.
+    pushed: u64,
     /// The reader was rung since the ring is open: it may not have it open yet.
     rung: bool,
     /// Something was published since it was asked whether to ring.
@@ -54,6 +56,7 @@ impl Writers {
         let Some(open) = self.open(to) else { return Err(Nobody) };
         match open.writer.push(tag, parts) {
             Ok(Pushed::Whole | Pushed::Kept) => {
+                open.pushed = open.pushed.wrapping_add(1);
                 if !std::mem::replace(&mut open.unrung, true) {
                     self.unrung.push(to);
                 }
@@ -76,6 +79,12 @@ impl Writers {
     /// How many records the occupant of a seat has begun with; none if no ring to it is open.
     pub(crate) fn begun(&self, to: usize) -> Option<u64> {
         self.open.get(to)?.as_ref().map(|open| open.writer.begun())
+    }
+
+    /// Has the occupant of a seat something to begin with still?
+    pub(crate) fn has_unbegun(&self, to: usize) -> bool {
+        let open = self.open.get(to).and_then(Option::as_ref);
+        open.is_some_and(|open| open.writer.begun() < open.pushed)
     }
 
     /// What is kept for the occupant of a seat, in bytes.
@@ -166,6 +175,7 @@ impl Writers {
     /// Nobody is there: the records.
     pub(crate) fn resume(&mut self, to: usize, records: Vec<Kept>) -> Result<(), Vec<Kept>> {
         let Some(open) = self.open(to) else { return Err(records) };
+        open.pushed = open.pushed.wrapping_add(records.len() as u64);
         // What is wrong with the ring is said by the next push.
         let _ = open.writer.resume(records);
         if !std::mem::replace(&mut open.unrung, true) {
@@ -195,7 +205,7 @@ impl Writers {
         let writer = Writer::open(ring, ring_epoch, limits).ok()?;
         // At once: what is in the ring when this side dies is still read.
         self.exchange.greet(self.seat, to);
-        Some(Open { writer, epoch, rung: false, unrung: false })
+        Some(Open { writer, epoch, pushed: 0, rung: false, unrung: false })
     }
 
     #[cold]

@@ -49,6 +49,21 @@ impl Station {
         }
     }
 
+    /// Waits until others have made room for what is kept, at most `limit`, in the midst of a handler: nothing is begun
+    /// meanwhile.
+    pub fn wait_for_room(&mut self, limit: Duration) {
+        let (Some(among), Site::Elsewhere(desk)) = (&self.among, &mut self.site) else { return };
+        if among.way.with(|remote| remote.may_sleep() && remote.lacks_room()) {
+            desk.wait_for_room(limit);
+        }
+        see_dead(desk, among, &mut self.parcels);
+    }
+
+    /// Is something kept for somebody who is there, until he makes room for it?
+    pub fn lacks_room(&self) -> bool {
+        self.among.as_ref().is_some_and(|among| among.way.with(|remote| remote.lacks_room()))
+    }
+
     /// Sends a task to the task worker with that number, or to the one with the least to do: the task's number here.
     ///
     /// # Errors
@@ -100,9 +115,9 @@ impl Station {
         self.among.as_ref().map(|among| among.way.with(|remote| remote.with_post(|post, _| post.me())))
     }
 
-    /// Is a task that this process has sent under way?
-    pub fn has_tasks(&self) -> bool {
-        self.among.as_ref().is_some_and(|among| among.way.with(|remote| remote.has_tasks()))
+    /// Has another process of the crew something of this one's to begin with still?
+    pub(super) fn has_unbegun(&self) -> bool {
+        self.among.as_ref().is_some_and(|among| among.way.with(|remote| remote.has_unbegun()))
     }
 
     /// Does something wait to be sent until there is room for it?

@@ -3,8 +3,10 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io::{self, Read};
+use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
+use std::ptr;
 use std::rc::Rc;
 
 use signal_hook::SigId;
@@ -25,6 +27,8 @@ struct Heard {
 
 thread_local! {
     static HEARD: RefCell<BTreeMap<i32, Heard>> = const { RefCell::new(BTreeMap::new()) };
+    /// What signal-hook has installed: it does so once for each signal, whatever was in force meanwhile.
+    static ACTIONS: RefCell<BTreeMap<i32, libc::sigaction>> = const { RefCell::new(BTreeMap::new()) };
 }
 
 /// Forgets what was sent so far: the callback is called once for all of it.
@@ -46,8 +50,24 @@ pub(crate) fn forked() {
 
 fn ignore_signal(number: i32, heard: &Heard) {
     signal_hook::low_level::unregister(heard.id);
+    set_default(number);
+}
+
+fn set_default(number: i32) {
     // SAFETY: SIG_DFL runs no code.
     unsafe { libc::signal(number, libc::SIG_DFL) };
+}
+
+/// Puts this action in force, or none, and returns the one before.
+fn exchange_action(number: i32, action: Option<&libc::sigaction>) -> io::Result<libc::sigaction> {
+    let mut before = MaybeUninit::zeroed();
+    let action = action.map_or(ptr::null(), ptr::from_ref);
+    // SAFETY: `action` is null or one that was in force in this process; `before` has room for one.
+    if unsafe { libc::sigaction(number, action, before.as_mut_ptr()) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: zeros are a valid action, and the call has filled it in.
+    Ok(unsafe { before.assume_init() })
 }
 
 fn hear(number: i32, callback: Callback) -> io::Result<()> {
@@ -56,7 +76,14 @@ fn hear(number: i32, callback: Callback) -> io::Result<()> {
     reader.set_nonblocking(true)?;
     writer.set_nonblocking(true)?;
     let descriptor = reader.as_raw_fd();
+    let known = ACTIONS.with_borrow(|actions| actions.get(&number).copied());
+    if known.is_none() {
+        // signal-hook calls what it finds: PHP's own handler, which does what the signal did by default.
+        set_default(number);
+    }
     let id = signal_hook::low_level::pipe::register(number, OwnedFd::from(writer))?;
+    let installed = exchange_action(number, known.as_ref())?;
+    ACTIONS.with_borrow_mut(|actions| *actions.entry(number).or_insert(installed));
     HEARD.with_borrow_mut(|heard| heard.insert(number, Heard { id, reader }));
     event_loop::watch(descriptor, |watched| {
         watched.read = Some(Watcher::Signal(Rc::new(callback), number));
