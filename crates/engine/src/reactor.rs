@@ -97,7 +97,7 @@ impl Reactor {
         let store = vec![0; BUFFER_BYTES + 128];
         let skew = store.as_ptr().align_offset(64) + BUFFER_SKEW;
         Ok(Reactor {
-            hub: Hub::new(settings),
+            hub: Hub::new(vec![settings]),
             sockets,
             acceptor,
             exchange,
@@ -189,7 +189,7 @@ impl Reactor {
                 Accepted::Nothing => break,
             };
             let Some(fd) = Fd::new(number) else { continue };
-            let place = self.hub.open(fd);
+            let place = self.hub.open(fd, 0);
             let verdict = match self.sockets.insert(place, socket, row) {
                 Ok(()) => self.hub.announce(place, &mut self.sockets, handler),
                 Err(error) => {

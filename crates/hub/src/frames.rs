@@ -35,7 +35,7 @@ pub(crate) fn websocket(
     let (mut at, end, mut count) = (0, input.len(), 0u32);
     while at < end && out.rows[row as usize].phase == Phase::Open {
         let Spares { pool, inflaters, .. } = &mut out.spares;
-        let mut means = Means { pool, inflaters, message_bytes_max: out.settings.message_bytes_max };
+        let mut means = Means { pool, inflaters, message_bytes_max: out.message_bytes_max };
         let verdict = match receiver.next(&mut input[at..], &mut means) {
             Ok(None) => break,
             Ok(Some((used, event))) => {
@@ -67,12 +67,12 @@ pub(crate) fn deliver_frame(
 ) -> Verdict {
     let event = match event {
         receiver::Event::Message(message) => Event::Message(message),
-        receiver::Event::Ping(payload) if out.settings.ping_events => Event::Ping(payload),
+        receiver::Event::Ping(payload) if out.settings(row).ping_events => Event::Ping(payload),
         receiver::Event::Ping(payload) => {
             out.pong(row, payload, wire);
             return Verdict::Handled;
         }
-        receiver::Event::Pong(payload) if out.settings.pong_events => Event::Pong(payload),
+        receiver::Event::Pong(payload) if out.settings(row).pong_events => Event::Pong(payload),
         receiver::Event::Pong(_) => return Verdict::Handled,
         receiver::Event::Close(payload) => {
             return ending(out, row, payload.to_vec(), Ending::CloseFrame(payload), wire, handler);

@@ -58,15 +58,22 @@ pub struct Hub {
 }
 
 impl Hub {
-    /// A hub without connections.
-    pub fn new(settings: Settings) -> Hub {
-        Hub { receiving: Vec::new(), out: Outbound::new(settings), free: Vec::new() }
+    /// A hub without connections, for the ports that have these settings.
+    ///
+    /// # Panics
+    /// Without a port.
+    pub fn new(ports: Vec<Settings>) -> Hub {
+        Hub { receiving: Vec::new(), out: Outbound::new(ports), free: Vec::new() }
     }
 
-    /// A new connection. [`Hub::announce`] follows once its socket is in place.
-    pub fn open(&mut self, fd: Fd) -> Place {
+    /// A new connection, accepted by the port with this index. [`Hub::announce`] follows once its socket is in place.
+    ///
+    /// # Panics
+    /// If there is no such port.
+    pub fn open(&mut self, fd: Fd, port: u8) -> Place {
         let row = self.free.pop().unwrap_or(self.receiving.len() as u32);
-        let receiving = match self.out.settings.protocol {
+        let place = self.out.open(row, fd, port);
+        let receiving = match self.out.settings(row).protocol {
             Protocol::Raw => Receiving::Raw,
             Protocol::Http | Protocol::WebSocket => {
                 self.out.deadlines.set(row, Wait::Head, self.out.now);
@@ -77,7 +84,7 @@ impl Hub {
             Some(free) => *free = receiving,
             None => self.receiving.push(receiving),
         }
-        self.out.open(row, fd)
+        place
     }
 
     /// Tells the handler about a new connection.
@@ -361,9 +368,13 @@ impl Hub {
 
     #[inline]
     fn process(&mut self, row: u32, input: &mut [u8], wire: &mut dyn Wire, handler: &mut dyn Handler) -> Verdict {
-        match self.out.rows[row as usize].phase {
+        let sending = &self.out.rows[row as usize];
+        match sending.phase {
             Phase::Open => match &mut self.receiving[row as usize] {
-                Receiving::WebSocket(receiver) => websocket(receiver, &mut self.out, row, input, wire, handler),
+                Receiving::WebSocket(receiver) => {
+                    self.out.message_bytes_max = self.out.ports[usize::from(sending.port)].message_bytes_max;
+                    websocket(receiver, &mut self.out, row, input, wire, handler)
+                }
                 Receiving::Http(_) => self.requests(row, input, wire, handler),
                 Receiving::Raw => self.deliver(row, Event::Received(input), wire, handler),
                 Receiving::Waiting(_) | Receiving::Over => {

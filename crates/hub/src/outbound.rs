@@ -25,7 +25,11 @@ const THROUGH_BYTES_MIN: usize = 8 << 10;
 /// All sending halves of a loop, and what is to be done about them at the end of the pass.
 #[derive(Debug)]
 pub(crate) struct Outbound {
-    pub(crate) settings: Settings,
+    /// By the index that each connection has.
+    pub(crate) ports: Vec<Settings>,
+    pub(crate) push_bytes_max: usize,
+    /// From that owed on, a connection is not read from.
+    congestion_bytes: usize,
     /// What may be owed to a connection; for a command that was promised room, everything.
     pub(crate) outbox_bytes_max: usize,
     pub(crate) rows: Vec<Sending>,
@@ -37,6 +41,8 @@ pub(crate) struct Outbound {
     deflaters: Deflaters,
     /// The time of the pass.
     pub(crate) now: Moment,
+    /// The longest message of the connection that is read from.
+    pub(crate) message_bytes_max: usize,
     /// More input of the same read waits to be handled.
     pub(crate) more: bool,
     /// Those who wait for that, and since when the first of them does.
@@ -52,7 +58,8 @@ pub(crate) struct Outbound {
 }
 
 impl Outbound {
-    pub(crate) fn new(settings: Settings) -> Outbound {
+    pub(crate) fn new(ports: Vec<Settings>) -> Outbound {
+        let settings = ports.first().expect("a server has a port");
         let durations_ms = [
             settings.head_timeout_ms,
             settings.handshake_timeout_ms,
@@ -61,8 +68,10 @@ impl Outbound {
             settings.close_timeout_ms,
         ];
         Outbound {
+            push_bytes_max: settings.push_bytes_max,
+            congestion_bytes: settings.outbox_bytes_max / 2,
             outbox_bytes_max: settings.outbox_bytes_max,
-            settings,
+            ports,
             rows: Vec::new(),
             directory: Directory::default(),
             hint: Cell::new(0),
@@ -70,6 +79,7 @@ impl Outbound {
             spares: Spares::default(),
             deflaters: Deflaters::default(),
             now: Moment(0),
+            message_bytes_max: 0,
             more: false,
             dirty: Vec::new(),
             dirty_since_micros: 0,
@@ -81,15 +91,21 @@ impl Outbound {
         }
     }
 
-    pub(crate) fn open(&mut self, row: u32, fd: Fd) -> Place {
+    pub(crate) fn open(&mut self, row: u32, fd: Fd, port: u8) -> Place {
         if self.rows.len() <= row as usize {
             self.rows.push(Sending::free(0));
         }
         let sending = &mut self.rows[row as usize];
-        *sending = Sending { fd: Some(fd), phase: Phase::Open, ..Sending::free(sending.generation) };
+        *sending = Sending { fd: Some(fd), port, phase: Phase::Open, ..Sending::free(sending.generation) };
         let place = sending.place(row);
         self.directory.insert(fd, row, &self.rows);
         place
+    }
+
+    /// What the port of this row's connection was told.
+    #[inline]
+    pub(crate) fn settings(&self, row: u32) -> &Settings {
+        &self.ports[usize::from(self.rows[row as usize].port)]
     }
 
     /// The row of a place, unless it is stale.
@@ -133,14 +149,16 @@ impl Outbound {
         if opcode.is_control() && len > CONTROL_BYTES_MAX {
             return Err(Refused::ControlTooLong(len));
         }
-        if len > self.settings.push_bytes_max {
-            return Err(Refused::TooLarge { len, limit: self.settings.push_bytes_max });
+        if len > self.push_bytes_max {
+            return Err(Refused::TooLarge { len, limit: self.push_bytes_max });
         }
         let fin = fin || opcode.is_control();
-        let compress = compress || self.settings.deflate_threshold.is_some_and(|threshold| len >= threshold);
-        let compress = compress && fin && len > 0 && matches!(opcode, Opcode::Text | Opcode::Binary);
-        if compress && sending.deflation.is_some() {
-            return self.push_deflated(row, opcode, payload, wire);
+        if sending.deflation.is_some() {
+            let threshold = self.ports[usize::from(sending.port)].deflate_threshold;
+            let compress = compress || threshold.is_some_and(|threshold| len >= threshold);
+            if compress && fin && len > 0 && matches!(opcode, Opcode::Text | Opcode::Binary) {
+                return self.push_deflated(row, opcode, payload, wire);
+            }
         }
         let header = frame::encode(opcode, fin, 0, len, None);
         check_room(sending.owed(), header.bytes().len() + len, self.outbox_bytes_max)?;
@@ -159,6 +177,7 @@ impl Outbound {
         payload: Payload<'_>,
         wire: &mut dyn Wire,
     ) -> Result<(), Refused> {
+        let level = self.settings(row).deflate_level;
         let sending = &mut self.rows[row as usize];
         let len = payload.bytes().len();
         // Before the compressor has seen it: a message that is refused must leave no trace in its context.
@@ -168,7 +187,7 @@ impl Outbound {
         let deflated = sending
             .deflation
             .as_mut()
-            .and_then(|deflation| deflation.deflate(payload.bytes(), self.settings.deflate_level, &mut self.deflaters));
+            .and_then(|deflation| deflation.deflate(payload.bytes(), level, &mut self.deflaters));
         match &deflated {
             Some(bytes) => {
                 let header = frame::encode(opcode, true, frame::RSV1, bytes.len(), None);
@@ -236,8 +255,8 @@ impl Outbound {
         if !matches!(sending.phase, Phase::Open | Phase::Ending) {
             return Err(Refused::Closing);
         }
-        if bytes.len() > self.settings.push_bytes_max {
-            return Err(Refused::TooLarge { len: bytes.len(), limit: self.settings.push_bytes_max });
+        if bytes.len() > self.push_bytes_max {
+            return Err(Refused::TooLarge { len: bytes.len(), limit: self.push_bytes_max });
         }
         self.queue(row, bytes, wire)
     }
@@ -341,7 +360,7 @@ impl Outbound {
             }
             // A peer that sends faster than it reads is not read from: back pressure, instead of a full outbox.
             _ => {
-                sending.congested |= sending.outbox.owed() > self.settings.outbox_bytes_max / 2;
+                sending.congested |= sending.outbox.owed() > self.congestion_bytes;
             }
         }
         self.watch(row, wire);

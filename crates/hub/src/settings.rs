@@ -1,4 +1,4 @@
-//! What a hub is told about the server it works for.
+//! What a hub is told about the server it works for, and about each of its ports.
 
 use wirewool_proto::http::head::HeadLimits;
 
@@ -13,7 +13,9 @@ pub enum Protocol {
     WebSocket,
 }
 
-/// Limits and choices; sizes in bytes, times in milliseconds.
+/// Limits and choices for the connections of one port; sizes in bytes, times in milliseconds.
+///
+/// What may be pushed and owed, and all times, hold for the whole loop: those of its first port count.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// What the connections speak.

@@ -356,14 +356,27 @@ impl World {
         manner: Manner,
         script: impl FnMut(Fd, &Seen, &mut dyn Outlet) + 'static,
     ) -> World {
+        World::with_ports(vec![settings], manner, script)
+    }
+
+    pub(crate) fn with_ports(
+        ports: Vec<Settings>,
+        manner: Manner,
+        script: impl FnMut(Fd, &Seen, &mut dyn Outlet) + 'static,
+    ) -> World {
         let handler = FakeHandler { manner, seen: Log::default(), queue: VecDeque::new(), script: Box::new(script) };
-        World { hub: Hub::new(settings), wire: FakeWire::default(), handler, opened: Vec::new() }
+        World { hub: Hub::new(ports), wire: FakeWire::default(), handler, opened: Vec::new() }
     }
 
     /// Accepts a connection.
     pub(crate) fn open(&mut self) -> Connection {
+        self.open_at(0)
+    }
+
+    /// Accepts a connection at the port with this index.
+    pub(crate) fn open_at(&mut self, port: u8) -> Connection {
         let fd = fd(self.opened.len() as u64 + 1);
-        let place = self.hub.open(fd);
+        let place = self.hub.open(fd, port);
         let before = self.wire.0.borrow_mut().by_place.insert(place, Socket::new());
         assert!(before.is_none(), "a place was given out twice");
         self.hub.announce(place, &mut self.wire, &mut self.handler);
@@ -374,7 +387,12 @@ impl World {
 
     /// Accepts a connection and upgrades it; forgets what was seen and sent meanwhile.
     pub(crate) fn open_websocket(&mut self) -> Connection {
-        let connection = self.open();
+        self.open_websocket_at(0)
+    }
+
+    /// As [`World::open_websocket`], at the port with this index.
+    pub(crate) fn open_websocket_at(&mut self, port: u8) -> Connection {
+        let connection = self.open_at(port);
         self.feed(connection, UPGRADE);
         if self.handler.manner == Manner::OnDemand {
             self.work();
