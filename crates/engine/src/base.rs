@@ -2,7 +2,7 @@
 
 use crate::config::Config;
 use crate::dispatch::{self, Dispatch, Handlers};
-use crate::listener::Listener;
+use crate::listener::Listeners;
 use crate::manager::{Besides, Happened, Manager, Plan, Seat};
 use crate::reactor::Reactor;
 use crate::server::{Attempt, Server, StartError};
@@ -18,7 +18,7 @@ use wirewool_ipc::signal::{Signal, Signals};
 pub(crate) fn start(
     server: &Server,
     config: &Config,
-    listener: &Listener,
+    listeners: &Listeners,
     handlers: &Arc<Handlers>,
     started: &dyn Fn(Server),
 ) -> Result<(), StartError> {
@@ -35,8 +35,8 @@ pub(crate) fn start(
     };
     let signals = Signals::install(&[Signal::Term, Signal::Int]).attempt("cannot watch for signals")?;
     let (table, exchange) = (server.shared.table.clone(), server.shared.exchange.clone());
-    let manager = Manager::new(plan, table, exchange, listener.clone(), signals);
-    let serve = |seat: Seat| serve(server, config, listener, handlers, started, seat);
+    let manager = Manager::new(plan, table, exchange, listeners.clone(), signals);
+    let serve = |seat: Seat| serve(server, config, listeners, handlers, started, seat);
     manage(manager.attempt("cannot watch for signals")?, &serve).attempt("cannot manage the workers")
 }
 
@@ -73,15 +73,15 @@ pub(crate) fn manage(mut manager: Manager, serve: &dyn Fn(Seat) -> io::Result<()
 fn serve(
     server: &Server,
     config: &Config,
-    listener: &Listener,
+    listeners: &Listeners,
     handlers: &Arc<Handlers>,
     started: &dyn Fn(Server),
     seat: Seat,
 ) -> io::Result<()> {
     let shared = &server.shared;
-    let settings = config.settings(Protocol::WebSocket, handlers.request.is_some(), false);
+    let ports = vec![config.settings(Protocol::WebSocket, handlers.request.is_some(), false)];
     let (table, exchange) = (shared.table.clone(), shared.exchange.clone());
-    let reactor = Reactor::new(config, settings, listener, table, exchange, seat.seat)?;
+    let reactor = Reactor::new(config, ports, listeners, table, exchange, seat.seat)?;
     let among = join(server, seat);
     started(server.clone());
     let mut station = Station::own(reactor, Some(among), config.max_wait_time)?;

@@ -4,7 +4,7 @@ use crate::config::{Config, DispatchMode, Mode};
 use crate::dispatch::Handlers;
 use crate::frame::{Acceptance, Frame, Outcome, Request};
 use crate::link::Inbox;
-use crate::listener::{BindError, Listener};
+use crate::listener::{BindError, Listener, Listeners};
 use crate::remote::Limits;
 use crate::server::{Attempt, Server, Shared, StartError};
 use crate::{base, process, thread};
@@ -260,10 +260,11 @@ impl Builder {
         if let Some(address) = listener.address() {
             tracing::info!("listening on {address} with {} workers", config.workers);
         }
+        let listeners = Listeners::new(vec![listener]);
         match config.mode {
-            Mode::Base => base::start(&server, &config, &listener, &Arc::new(handlers), &started),
-            Mode::Process => process::start(&server, &config, &listener, &Arc::new(handlers), &started),
-            Mode::Thread => thread::start(&server, &config, &listener, &Arc::new(handlers), &started),
+            Mode::Base => base::start(&server, &config, &listeners, &Arc::new(handlers), &started),
+            Mode::Process => process::start(&server, &config, &listeners, &Arc::new(handlers), &started),
+            Mode::Thread => thread::start(&server, &config, &listeners, &Arc::new(handlers), &started),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The socket that all workers accept from.
+//! The sockets that all workers accept from.
 
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::net::Shutdown;
@@ -68,23 +68,51 @@ impl Listener {
     /// Refuses all further connections, and those that wait, in every process that has this socket; another server
     /// may listen on the address. Accepting fails from now on.
     pub fn shut(&self) {
-        shut(&self.socket);
+        // The only error is that it has happened before.
+        let _ = rustix::net::shutdown(&*self.socket, Shutdown::Read);
     }
 
     /// Where it is bound, with the port that was taken; none if that is no address of the internet.
     pub fn address(&self) -> Option<SocketAddr> {
         self.address
     }
-
-    pub(crate) fn socket(&self) -> Arc<OwnedFd> {
-        self.socket.clone()
-    }
 }
 
-/// As [`Listener::shut`].
-pub(crate) fn shut(socket: &OwnedFd) {
-    // The only error is that it has happened before.
-    let _ = rustix::net::shutdown(socket, Shutdown::Read);
+/// How many ports a server may have: a connection knows its port by an index of eight bits.
+pub const PORTS_MAX: usize = 256;
+
+/// The listeners of a server's ports, by their index.
+#[derive(Debug, Clone)]
+pub struct Listeners(Arc<[Listener]>);
+
+impl Listeners {
+    /// Those of all ports, the primary one first.
+    ///
+    /// # Panics
+    /// If there are none, or more than [`PORTS_MAX`].
+    pub fn new(listeners: Vec<Listener>) -> Listeners {
+        assert!((1..=PORTS_MAX).contains(&listeners.len()), "{} ports", listeners.len());
+        Listeners(listeners.into())
+    }
+
+    /// [`Listener::shut`] for all of them.
+    pub fn shut(&self) {
+        self.iter().for_each(Listener::shut);
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &Listener> {
+        self.0.iter()
+    }
+
+    pub(crate) fn get(&self, port: u8) -> Option<&Listener> {
+        self.0.get(usize::from(port))
+    }
+
+    /// The indexes of all ports.
+    pub(crate) fn indexes(&self) -> impl Iterator<Item = u8> + use<> {
+        (0..=u8::MAX).take(self.0.len())
+    }
 }
 
 fn bind(address: SocketAddr) -> io::Result<Listener> {

@@ -1,6 +1,6 @@
 //! Forks the workers, and forks others in the place of those that leave or die.
 
-use crate::listener::Listener;
+use crate::listener::Listeners;
 use crate::poller::Poller;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
@@ -130,7 +130,7 @@ pub struct Manager {
     plan: Plan,
     table: Arc<Table>,
     exchange: Arc<Exchange>,
-    listener: Listener,
+    listeners: Listeners,
     slots: Vec<Slot>,
     /// None in a worker, which has taken them over.
     signals: Option<Signals>,
@@ -144,7 +144,7 @@ pub struct Manager {
 }
 
 impl Manager {
-    /// A manager, which shuts `listener` as soon as the server ends: whoever connects then is refused, instead of
+    /// A manager, which shuts `listeners` as soon as the server ends: whoever connects then is refused, instead of
     /// waiting for nobody.
     ///
     /// # Errors
@@ -153,7 +153,7 @@ impl Manager {
         plan: Plan,
         table: Arc<Table>,
         exchange: Arc<Exchange>,
-        listener: Listener,
+        listeners: Listeners,
         mut signals: Signals,
     ) -> io::Result<Manager> {
         signals.watch(&[Signal::Term, Signal::Chld, Signal::Usr1, Signal::Usr2])?;
@@ -167,7 +167,7 @@ impl Manager {
             plan,
             table,
             exchange,
-            listener,
+            listeners,
             slots,
             signals: Some(signals),
             news,
@@ -224,7 +224,7 @@ impl Manager {
             return;
         }
         self.news.push_back(Happened::Ending);
-        self.listener.shut();
+        self.listeners.shut();
     }
 
     fn children(&self) -> impl Iterator<Item = &Child> {

@@ -1,7 +1,7 @@
 //! The master of a server whose connections are its own: forks the manager, runs the reactors, ends both.
 
 use crate::config::Config;
-use crate::listener::Listener;
+use crate::listener::Listeners;
 use crate::manager::{Besides, Manager, Plan};
 use crate::reactors::{Parts, Reactors};
 use crate::relay::Lanes;
@@ -45,7 +45,7 @@ pub enum News {
 /// The master.
 pub struct Master {
     exchange: Arc<Exchange>,
-    listener: Listener,
+    listeners: Listeners,
     signals: Signals,
     manager: Option<Pid>,
     max_wait: Duration,
@@ -65,7 +65,7 @@ impl Master {
         reactors: usize,
         table: Arc<Table>,
         exchange: Arc<Exchange>,
-        listener: Listener,
+        listeners: Listeners,
     ) -> io::Result<Side> {
         let mut signals = Signals::install(&[Signal::Term, Signal::Int, Signal::Usr1, Signal::Usr2, Signal::Chld])?;
         // Whoever asks for something else must not kill the server.
@@ -80,7 +80,7 @@ impl Master {
         match fork()? {
             Fork::Parent(pid) => Ok(Side::Master(Master {
                 exchange,
-                listener,
+                listeners,
                 signals,
                 manager: Some(pid),
                 max_wait,
@@ -92,7 +92,7 @@ impl Master {
                 // The terminal's ^C goes to all processes: the master ends them in order.
                 signals.ignore(&[Signal::Int])?;
                 signals.end_orphan_after(max_wait + GRACE);
-                Ok(Side::Manager(Manager::new(plan, table, exchange, listener, signals)?))
+                Ok(Side::Manager(Manager::new(plan, table, exchange, listeners, signals)?))
             }
         }
     }
@@ -109,14 +109,14 @@ impl Master {
     pub fn start(
         &mut self,
         config: &Config,
-        settings: Settings,
+        ports: Vec<Settings>,
         tells_connected: bool,
         table: Arc<Table>,
     ) -> io::Result<Reactors> {
         let lanes =
             Lanes { workers: config.workers, first_seat: config.reactors, dispatch: config.dispatch, tells_connected };
-        let (listener, exchange) = (self.listener.clone(), self.exchange.clone());
-        let started = Reactors::start(Parts { config: config.clone(), settings, lanes, listener, table, exchange });
+        let (listeners, exchange) = (self.listeners.clone(), self.exchange.clone());
+        let started = Reactors::start(Parts { config: config.clone(), ports, lanes, listeners, table, exchange });
         if started.is_err() {
             self.end(&mut None)?;
         }
@@ -167,7 +167,7 @@ impl Master {
 
     /// Ends the workers, then the connections.
     fn end(&mut self, reactors: &mut Option<Reactors>) -> io::Result<News> {
-        self.listener.shut();
+        self.listeners.shut();
         if let Some(manager) = self.manager {
             // Not yet waited for: the pid is still its own.
             let _ = kill(manager, Signal::Term);

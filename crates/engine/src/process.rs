@@ -3,7 +3,7 @@
 use crate::base::{join, manage, refuse_threads};
 use crate::config::Config;
 use crate::dispatch::{Dispatch, Handlers};
-use crate::listener::Listener;
+use crate::listener::Listeners;
 use crate::manager::{Besides, Plan, Seat};
 use crate::master::{Master, News, Side};
 use crate::server::{Attempt, Server, StartError};
@@ -17,7 +17,7 @@ use wirewool_hub::settings::Protocol;
 pub(crate) fn start(
     server: &Server,
     config: &Config,
-    listener: &Listener,
+    listeners: &Listeners,
     handlers: &Arc<Handlers>,
     started: &dyn Fn(Server),
 ) -> Result<(), StartError> {
@@ -33,7 +33,7 @@ pub(crate) fn start(
         has_master: true,
     };
     let (table, exchange) = (server.shared.table.clone(), server.shared.exchange.clone());
-    let side = Master::fork(plan, config.reactors, table.clone(), exchange, listener.clone());
+    let side = Master::fork(plan, config.reactors, table.clone(), exchange, listeners.clone());
     let mut master = match side.attempt("cannot fork the manager")? {
         Side::Master(master) => master,
         Side::Manager(manager) => {
@@ -44,8 +44,8 @@ pub(crate) fn start(
             exit(i32::from(managed.is_err()))
         }
     };
-    let settings = config.settings(Protocol::WebSocket, handlers.request.is_some(), false);
-    let mut reactors = Some(master.start(config, settings, false, table).attempt("cannot start the reactors")?);
+    let ports = vec![config.settings(Protocol::WebSocket, handlers.request.is_some(), false)];
+    let mut reactors = Some(master.start(config, ports, false, table).attempt("cannot start the reactors")?);
     loop {
         match master.next(&mut reactors, &Besides::default()).attempt("cannot wait")? {
             News::Ending | News::Nothing => {}

@@ -212,7 +212,7 @@ impl Relay {
             DispatchMode::Idle if is_data => self.next_best(Relay::load),
             DispatchMode::Round | DispatchMode::Idle | DispatchMode::Fixed => bound(None, 0),
             DispatchMode::Address => {
-                let peer = self.table.facts(fd.get()).and_then(|facts| facts.peer);
+                let peer = self.table.facts(fd.get()).and_then(|facts| facts.origin.peer);
                 bound(peer.map(|peer| peer.ip()), 0)
             }
             DispatchMode::User => self.users(fd, bound(None, self.table.facts(fd.get()).map_or(0, |facts| facts.uid))),
@@ -329,6 +329,7 @@ mod tests {
     use wirewool_hub::fd::{Fd, Place};
     use wirewool_ipc::exchange::Exchange;
     use wirewool_ipc::table::Table;
+    use wirewool_ipc::table::facts::Origin;
 
     /// Notes whom it is to close.
     #[derive(Default)]
@@ -589,7 +590,7 @@ mod tests {
     #[test]
     fn a_user_s_events_start_in_order_also_if_the_worker_changes() {
         let mut world = World::new(DispatchMode::User);
-        let (number, _) = world.table.claim(0, None, -1, 0).unwrap();
+        let (number, _) = world.table.claim(0, Origin::UNKNOWN, 0).unwrap();
         let him = fd(number);
         assert_eq!(number % 2, 1);
         ["a", "b"].into_iter().for_each(|text| world.ping(him, text));

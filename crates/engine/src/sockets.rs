@@ -215,13 +215,14 @@ mod tests {
     use wirewool_hub::time::Moment;
     use wirewool_hub::wire::{Sent, Wire};
     use wirewool_ipc::table::Table;
+    use wirewool_ipc::table::facts::Origin;
 
     /// Sockets with one connection, number 1, and its peer.
     fn sockets(table: &Arc<Table>) -> (Sockets, OwnedFd, OwnedFd) {
         let mut sockets = Sockets::new(table.clone(), 0).unwrap();
         let (ours, peer) = socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::NONBLOCK, None).unwrap();
         let copy = dup(&ours).unwrap();
-        let (_, row) = table.claim(0, None, -1, 0).unwrap();
+        let (_, row) = table.claim(0, Origin::UNKNOWN, 0).unwrap();
         sockets.insert(Place::unpack(0), ours, row).unwrap();
         (sockets, peer, copy)
     }
@@ -256,7 +257,7 @@ mod tests {
         assert_eq!(times(), Some((began_ms + 20, began_ms + 30, 7)));
         sockets.released(place, Fd::new(1).unwrap());
         // There are two rows: 3 has that of 1.
-        let claim = || table.claim(0, None, -1, 1).map(|(fd, _)| fd);
+        let claim = || table.claim(0, Origin::UNKNOWN, 1).map(|(fd, _)| fd);
         assert_eq!(claim(), Some(2));
         table.release(2);
         assert_eq!(claim(), Some(3));

@@ -2,7 +2,7 @@
 
 use crate::config::Config;
 use crate::dispatch::{self, Dispatch, Handlers};
-use crate::listener::Listener;
+use crate::listener::Listeners;
 use crate::reactor::Reactor;
 use crate::server::{Attempt, Server, StartError};
 use crate::station::Station;
@@ -23,15 +23,15 @@ const GRACE: Duration = Duration::from_secs(1);
 pub(crate) fn start(
     server: &Server,
     config: &Config,
-    listener: &Listener,
+    listeners: &Listeners,
     handlers: &Arc<Handlers>,
     started: &dyn Fn(Server),
 ) -> Result<(), StartError> {
     // The signals go to the first server of a process; another one ends by its handle.
     let signals = Signals::install(&[Signal::Term, Signal::Int]).ok();
     started(server.clone());
-    let threads = spawn(server, config, listener, handlers)?;
-    let result = oversee(server, listener, signals.as_ref(), &threads, config.max_wait_time).attempt("cannot wait");
+    let threads = spawn(server, config, listeners, handlers)?;
+    let result = oversee(server, listeners, signals.as_ref(), &threads, config.max_wait_time).attempt("cannot wait");
     server.shutdown();
     server.shared.ended.store(true, SeqCst);
     let mut busy = 0;
@@ -51,7 +51,7 @@ pub(crate) fn start(
 fn spawn(
     server: &Server,
     config: &Config,
-    listener: &Listener,
+    listeners: &Listeners,
     handlers: &Arc<Handlers>,
 ) -> Result<Vec<JoinHandle<()>>, StartError> {
     let shared = &server.shared;
@@ -65,10 +65,10 @@ fn spawn(
     for worker in 0..config.workers {
         let name = format!("wirewool-{worker}");
         let (ready, server, config) = (ready.clone(), server.clone(), config.clone());
-        let (listener, handlers) = (listener.clone(), handlers.clone());
+        let (listeners, handlers) = (listeners.clone(), handlers.clone());
         let spawned = Builder::new().name(name).spawn(move || {
             let _word = LastWord(server.clone());
-            serve(&server, &config, &listener, &handlers, worker, ready);
+            serve(&server, &config, &listeners, &handlers, worker, ready);
         });
         threads.push(spawned);
     }
@@ -106,14 +106,14 @@ impl Drop for LastWord {
 fn serve(
     server: &Server,
     config: &Config,
-    listener: &Listener,
+    listeners: &Listeners,
     handlers: &Arc<Handlers>,
     worker: usize,
     ready: mpsc::Sender<io::Result<()>>,
 ) {
-    let settings = config.settings(Protocol::WebSocket, handlers.request.is_some(), false);
+    let ports = vec![config.settings(Protocol::WebSocket, handlers.request.is_some(), false)];
     let shared = &server.shared;
-    let reactor = Reactor::new(config, settings, listener, shared.table.clone(), shared.exchange.clone(), worker);
+    let reactor = Reactor::new(config, ports, listeners, shared.table.clone(), shared.exchange.clone(), worker);
     let station = reactor.and_then(|reactor| Station::own(reactor, None, config.max_wait_time));
     let (station, result) = match station {
         Ok(station) => (Some(station), Ok(())),
@@ -135,7 +135,7 @@ fn serve(
 /// Waits for the end: a signal, `shutdown`, or a worker that ended by itself.
 fn oversee(
     server: &Server,
-    listener: &Listener,
+    listeners: &Listeners,
     signals: Option<&Signals>,
     threads: &[JoinHandle<()>],
     max_wait: Duration,
@@ -147,7 +147,7 @@ fn oversee(
             return Ok(());
         }
         if ends_at.is_none() && server.shared.stopping.load(SeqCst) {
-            listener.shut();
+            listeners.shut();
             server.shutdown();
             ends_at = Some(Instant::now() + max_wait + GRACE);
         }

@@ -317,7 +317,7 @@ fn whoever_has_a_handle_knows_all_connections() {
     assert_eq!((fds.len(), server.connection_count()), (6, 6));
     for fd in &fds {
         let facts = server.info(*fd).expect("it is there");
-        assert!(facts.peer.is_some_and(|peer| peer.ip().is_loopback()));
+        assert!(facts.origin.peer.is_some_and(|peer| peer.ip().is_loopback()));
         assert!(facts.opened_at_ms > 0 && facts.received_at_ms >= facts.opened_at_ms && facts.sent_at_ms > 0);
         assert_eq!((server.bind_user(*fd, 7), server.bind_user(*fd, 8)), (true, false));
         assert_eq!(server.info(*fd).map(|facts| facts.uid), Some(7));

@@ -171,7 +171,7 @@ pub(crate) fn client_info(shared: &Shared, number: i64) -> Result<Owned, Stop> {
     let workers = shared.config.workers;
     let (reactor, worker) = match shared.has_reactors {
         true => {
-            let (dispatch, peer) = (shared.config.dispatch, facts.peer.map(|peer| peer.ip()));
+            let (dispatch, peer) = (shared.config.dispatch, facts.origin.peer.map(|peer| peer.ip()));
             let worker = fd_of(number).map_or(0, |fd| dispatch.bound_worker(fd, peer, facts.uid, workers));
             (connection.owner, worker)
         }
@@ -191,13 +191,13 @@ pub(crate) fn client_info(shared: &Shared, number: i64) -> Result<Owned, Stop> {
     for (key, value) in [
         ("server_port", shared.port.into()),
         ("server_fd", shared.descriptor.into()),
-        ("socket_fd", facts.descriptor.into()),
+        ("socket_fd", facts.origin.descriptor.into()),
         ("socket_type", shared.socket_type),
-        ("remote_port", facts.peer.map_or(0, |peer| peer.port()).into()),
+        ("remote_port", facts.origin.peer.map_or(0, |peer| peer.port()).into()),
     ] {
         array.set(key, Owned::long(value))?;
     }
-    let remote_ip = facts.peer.map_or_else(String::new, |peer| peer.ip().to_canonical().to_string());
+    let remote_ip = facts.origin.peer.map_or_else(String::new, |peer| peer.ip().to_canonical().to_string());
     array.set_bytes("remote_ip", remote_ip.as_bytes())?;
     array.set("reactor_id", Owned::long(reactor as i64))?;
     array.set("connect_time", Owned::long((facts.opened_at_ms / 1000) as i64))?;

@@ -188,7 +188,7 @@ impl Dispatch {
 
     fn incoming(&self, fd: Fd, request: Request) -> Incoming {
         let facts = with(|worker| worker.table.facts(fd.get())).flatten();
-        let peer = facts.and_then(|facts| facts.peer);
+        let peer = facts.and_then(|facts| facts.origin.peer);
         Incoming {
             fd: fd.get() as i64,
             request,

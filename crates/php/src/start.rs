@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
 use wirewool_engine::config::DispatchMode;
-use wirewool_engine::listener::Listener;
+use wirewool_engine::listener::{Listener, Listeners};
 use wirewool_engine::manager::{Besides, Happened, Manager, Plan, Seat};
 use wirewool_engine::master::{Master, News, Side};
 use wirewool_engine::reactor::Reactor;
@@ -73,7 +73,7 @@ fn required(protocol: Protocol) -> (Event, &'static str) {
 /// What a server starts with.
 struct Common {
     shared: Rc<Shared>,
-    listener: Listener,
+    listeners: Listeners,
 }
 
 fn prepare(server: Object<'_>, state: &Server, protocol: Protocol) -> io::Result<Common> {
@@ -110,7 +110,7 @@ fn prepare(server: Object<'_>, state: &Server, protocol: Protocol) -> io::Result
     if let Some(connections) = server.property(slot::CONNECTIONS).as_object().and_then(Object::state::<Connections>) {
         connections.bind(Some(Rc::new(All::new(shared.clone()))));
     }
-    Ok(Common { shared, listener })
+    Ok(Common { shared, listeners: Listeners::new(vec![listener]) })
 }
 
 fn start(call: &Call<'_>) -> Result<bool, Stop> {
@@ -167,7 +167,7 @@ fn start(call: &Call<'_>) -> Result<bool, Stop> {
         }
     };
     ENDED.store(true, Ordering::Relaxed);
-    listener::remove_file(&common.listener);
+    common.listeners.iter().for_each(listener::remove_file);
     let called = ended.and_then(|()| Dispatch::of(server, &common.shared).tell(Event::Shutdown));
     state.set_phase(Phase::Constructed);
     dispatch::within_method(called)?;
@@ -194,9 +194,10 @@ fn plan(shared: &Shared) -> Plan {
 
 /// Master and manager in one.
 fn run_alone(server: Object<'_>, common: &Common) -> io::Result<Left> {
-    let Common { shared, listener } = common;
+    let Common { shared, listeners } = common;
     let signals = Signals::install(&[Signal::Term, Signal::Int])?;
-    let manager = Manager::new(plan(shared), shared.table.clone(), shared.exchange.clone(), listener.clone(), signals)?;
+    let manager =
+        Manager::new(plan(shared), shared.table.clone(), shared.exchange.clone(), listeners.clone(), signals)?;
     match run_manager(server, common, manager)? {
         Managed::Ended(called) => Ok(Left::Master(called)),
         Managed::Worker(result) => Ok(Left::Child(result)),
@@ -205,9 +206,9 @@ fn run_alone(server: Object<'_>, common: &Common) -> io::Result<Left> {
 
 /// The master with its reactors, and in another process the manager.
 fn run_master(server: Object<'_>, common: &Common) -> io::Result<Left> {
-    let Common { shared, listener } = common;
+    let Common { shared, listeners } = common;
     let (table, exchange) = (shared.table.clone(), shared.exchange.clone());
-    let mut master = match Master::fork(plan(shared), shared.config.reactors, table, exchange, listener.clone())? {
+    let mut master = match Master::fork(plan(shared), shared.config.reactors, table, exchange, listeners.clone())? {
         Side::Master(master) => master,
         Side::Manager(manager) => {
             forked();
@@ -227,9 +228,9 @@ fn run_master(server: Object<'_>, common: &Common) -> io::Result<Left> {
     registry::enable(shared.config.coroutines);
     let pid = master.manager().map_or(0, |pid| pid.as_raw_pid().unsigned_abs());
     let mut called = set_manager(server, pid).and_then(|()| dispatch.call(Event::Start, [Owned::object(server)]));
-    let settings = settings(server, shared)?;
+    let ports = vec![settings(server, shared)?];
     let tells_connected = has_callback(server, Event::Connect);
-    let mut reactors = Some(master.start(&shared.config, settings, tells_connected, shared.table.clone())?);
+    let mut reactors = Some(master.start(&shared.config, ports, tells_connected, shared.table.clone())?);
     loop {
         let besides = match called.and_then(|()| event_loop::pump()) {
             Ok(besides) => besides,
@@ -345,7 +346,7 @@ fn settings(server: Object<'_>, shared: &Shared) -> io::Result<Settings> {
 
 /// The place of a worker among the processes of the server.
 fn station(server: Object<'_>, common: &Common, seat: Seat) -> io::Result<Station> {
-    let Common { shared, listener } = common;
+    let Common { shared, listeners } = common;
     let (table, exchange, config) = (shared.table.clone(), shared.exchange.clone(), &shared.config);
     let limits = Limits { push_bytes_max: config.push_bytes_max, outbox_bytes_max: config.outbox_bytes_max };
     let Seat { seat, signals, .. } = seat;
@@ -354,7 +355,7 @@ fn station(server: Object<'_>, common: &Common, seat: Seat) -> io::Result<Statio
     if shared.has_reactors {
         return Station::elsewhere(among, config.max_wait_time);
     }
-    let reactor = Reactor::new(config, settings(server, shared)?, listener, table, exchange, seat)?;
+    let reactor = Reactor::new(config, vec![settings(server, shared)?], listeners, table, exchange, seat)?;
     Station::own(reactor, Some(among), config.max_wait_time)
 }
 
