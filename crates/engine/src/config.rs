@@ -60,6 +60,10 @@ pub struct Config {
     pub buffer_low_watermark: usize,
     /// How many connections, of all workers together.
     pub max_connection: usize,
+    /// The connections speak HTTP.
+    pub http: bool,
+    /// They speak HTTP, and may turn into WebSockets.
+    pub websocket: bool,
     /// How many connections may wait to be accepted.
     pub backlog: i32,
     /// Small pieces leave at once (TCP_NODELAY).
@@ -143,6 +147,8 @@ impl Default for Config {
             buffer_high_watermark: None,
             buffer_low_watermark: 0,
             max_connection: CONNECTIONS_MAX,
+            http: false,
+            websocket: false,
             backlog: 512,
             tcp_nodelay: true,
             message_bytes_max: 2 << 20,
@@ -232,7 +238,16 @@ impl Config {
         Some(self.max_request.saturating_add(if most == 0 { 0 } else { 1 + chance % most }))
     }
 
-    /// What a loop's hub is told.
+    /// What the connections speak, as far as that was set.
+    pub fn protocol(&self) -> Protocol {
+        match (self.websocket, self.http) {
+            (true, _) => Protocol::WebSocket,
+            (false, true) => Protocol::Http,
+            (false, false) => Protocol::Raw,
+        }
+    }
+
+    /// What a loop's hub is told about a port.
     pub fn settings(&self, protocol: Protocol, requests: bool, own_handshake: bool) -> Settings {
         Settings {
             protocol,

@@ -25,28 +25,36 @@ use crate::zend::value::{Owned, PhpString};
 /// What a process that the script has forked itself is told.
 pub(crate) const NO_WORKER: &str = "this process is no worker of the server: a fork of the script's own cannot use it";
 
-/// The connections that `$server->connections` walks, counts and asks: those of all workers.
-pub(crate) struct All {
+/// The connections that the property `connections` of a server or a port walks, counts and asks: those of all workers.
+pub(crate) struct Walk {
     shared: Rc<Shared>,
+    /// The index of the port; none for all.
+    port: Option<u8>,
 }
 
-impl All {
-    pub(crate) fn new(shared: Rc<Shared>) -> All {
-        All { shared }
+impl Walk {
+    pub(crate) fn new(shared: Rc<Shared>, port: Option<u8>) -> Walk {
+        Walk { shared, port }
+    }
+
+    fn fds(&self) -> impl Iterator<Item = u64> {
+        let is_of_port = |fd: &u64| self.port.is_none() || self.shared.table.port(*fd) == self.port;
+        self.shared.table.all().map(|(fd, _)| fd).filter(is_of_port)
     }
 }
 
-impl Source for All {
+impl Source for Walk {
     fn list(&self) -> Vec<i64> {
-        self.shared.table.all().map(|(fd, _)| fd as i64).collect()
+        self.fds().map(|fd| fd as i64).collect()
     }
 
     fn count(&self) -> usize {
-        self.shared.table.connections()
+        if self.port.is_none() { self.shared.table.connections() } else { self.fds().count() }
     }
 
     fn exists(&self, fd: i64) -> bool {
-        connection(&self.shared, fd).is_some()
+        let found = connection(&self.shared, fd).is_some();
+        found && (self.port.is_none() || self.shared.table.port(fd as u64) == self.port)
     }
 
     fn info(&self, fd: i64) -> Result<Owned, Stop> {
@@ -184,15 +192,16 @@ pub(crate) fn client_info(shared: &Shared, number: i64) -> Result<Owned, Stop> {
     if worker > 0 {
         array.set("worker_id", Owned::long(worker as i64))?;
     }
-    if shared.protocol == Protocol::WebSocket {
+    let port = shared.port(facts.origin.port);
+    if port.protocol == Protocol::WebSocket {
         let status = status(shared, number).unwrap_or(connection.status);
         array.set("websocket_status", Owned::long(status.into()))?;
     }
     for (key, value) in [
-        ("server_port", shared.port.into()),
-        ("server_fd", shared.descriptor.into()),
+        ("server_port", port.number.into()),
+        ("server_fd", port.descriptor.into()),
         ("socket_fd", facts.origin.descriptor.into()),
-        ("socket_type", shared.socket_type),
+        ("socket_type", port.socket_type),
         ("remote_port", facts.origin.peer.map_or(0, |peer| peer.port()).into()),
     ] {
         array.set(key, Owned::long(value))?;

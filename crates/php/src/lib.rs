@@ -4,7 +4,7 @@
 //! * [`callback`], [`exception`], [`warning`], [`last_error`], [`array`], [`process`]: what bodies of methods use.
 //! * [`frame`], [`pack`], [`request`], [`response`], [`reply`], [`cookie`], [`iterator`], [`functions`]: the API's objects.
 //! * [`atomic`], [`table`], [`rows`]: what processes share.
-//! * [`server`], [`event`], [`options`], [`listener`]: a server that is being set up.
+//! * [`server`], [`port`], [`event`], [`options`], [`listener`]: a server that is being set up.
 //! * [`start`], [`worker`], [`queue`], [`dispatch`], [`log`]: a server that runs.
 //! * [`connections`], [`websocket`]: what scripts do with its connections.
 //! * [`client`]: connections to other servers.
@@ -35,6 +35,7 @@ mod method;
 mod native;
 mod options;
 mod pack;
+mod port;
 mod process;
 mod queue;
 mod reply;

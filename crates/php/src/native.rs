@@ -11,6 +11,7 @@ use crate::coroutine::channel::Channel;
 use crate::coroutine::wait_group::WaitGroup;
 use crate::guard::take_owed_bailout;
 use crate::iterator::Connections;
+use crate::port::PortState;
 use crate::request::RequestState;
 use crate::response::ResponseState;
 use crate::server::Server;
@@ -52,6 +53,7 @@ extern "C" fn ww_state_new(family: Family) -> *mut c_void {
         Family::WaitGroup => make::<WaitGroup>(),
         Family::Batch => make::<Batch>(),
         Family::Client => make::<HttpClient>(),
+        Family::Port => make::<PortState>(),
     }
 }
 
@@ -79,6 +81,7 @@ unsafe extern "C" fn ww_state_free(family: Family, state: *mut c_void) -> bool {
         Family::WaitGroup => end::<WaitGroup>,
         Family::Batch => end::<Batch>,
         Family::Client => end::<HttpClient>,
+        Family::Port => end::<PortState>,
     };
     // A panic was reported by its hook, and an object that dies has nobody to tell.
     // SAFETY: the caller vouches for it.
@@ -110,6 +113,7 @@ unsafe extern "C" fn ww_state_held(family: Family, state: *mut c_void, index: us
         Family::WaitGroup => held::<WaitGroup>,
         Family::Batch => held::<Batch>,
         Family::Client => held::<HttpClient>,
+        Family::Port => held::<PortState>,
     };
     // SAFETY: the caller vouches for it.
     unsafe { ask(state, index) }

@@ -25,6 +25,26 @@ pub(crate) fn apply(config: &mut Config, array: &Array) -> Result<(), Stop> {
     Ok(())
 }
 
+/// As [`apply`], for one port.
+///
+/// # Errors
+/// As for a warning.
+pub(crate) fn apply_to_port(config: &mut Config, array: &Array) -> Result<(), Stop> {
+    for (key, value) in array.elements() {
+        if let Err(error) = options::set_of_port(config, &name(key), &read(&value, 0)) {
+            warning::warn_user(&error.to_string())?;
+        }
+    }
+    Ok(())
+}
+
+/// As [`apply_to_port`], without a warning: somebody else has warned, or it is no port's.
+pub(crate) fn set_quietly(config: &mut Config, array: &Array) {
+    for (key, value) in array.elements() {
+        let _ = options::set_of_port(config, &name(key), &read(&value, 0));
+    }
+}
+
 /// An array with a name in it is a map, any other a list.
 fn read_array(array: &Array, depth: usize) -> Value {
     let elements = array.elements().map(|(key, value)| (key, read(&value, depth)));

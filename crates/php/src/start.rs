@@ -2,13 +2,13 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
-use wirewool_engine::config::DispatchMode;
+use wirewool_engine::config::{Config, DispatchMode};
 use wirewool_engine::listener::{Listener, Listeners};
 use wirewool_engine::manager::{Besides, Happened, Manager, Plan, Seat};
 use wirewool_engine::master::{Master, News, Side};
@@ -22,7 +22,7 @@ use wirewool_ipc::signal::{Signal, Signals};
 use wirewool_ipc::table::Table;
 
 use crate::array::Array;
-use crate::connections::All;
+use crate::connections::Walk;
 use crate::coroutine::context::Job;
 use crate::coroutine::registry;
 use crate::coroutine::scheduler;
@@ -36,6 +36,7 @@ use crate::last_error;
 use crate::listener;
 use crate::log;
 use crate::method::{Call, methods};
+use crate::port::{self, Serving};
 use crate::process;
 use crate::sending::{self, Patience};
 use crate::serial;
@@ -61,13 +62,14 @@ pub(crate) fn protocol(server: Object<'_>) -> Protocol {
     }
 }
 
-/// The callback without which a server makes no sense.
-fn required(protocol: Protocol) -> (Event, &'static str) {
-    match protocol {
-        Protocol::WebSocket => (Event::Message, "require onMessage callback"),
-        Protocol::Http => (Event::Request, "require onRequest callback"),
-        Protocol::Raw => (Event::Receive, "require onReceive callback"),
+/// What each port is to serve; the primary one speaks what the server's class does.
+fn servings(server: Object<'_>, state: &Server, config: &Config) -> Vec<Serving> {
+    let mut servings: Vec<Serving> = Vec::new();
+    for port in state.ports() {
+        let serving = port.serving(config, servings.first(), protocol(server));
+        servings.push(serving);
     }
+    servings
 }
 
 /// What a server starts with.
@@ -76,8 +78,7 @@ struct Common {
     listeners: Listeners,
 }
 
-fn prepare(server: Object<'_>, state: &Server, protocol: Protocol) -> io::Result<Common> {
-    let mut config = state.config();
+fn prepare(server: Object<'_>, state: &Server, mut config: Config, ports: Vec<Serving>) -> io::Result<Common> {
     let descriptors = usize::try_from(raise_descriptor_limit()?).unwrap_or(usize::MAX);
     config.max_connection = config.max_connection.min(descriptors);
     log::open(config.log_file.as_deref(), config.log_level)?;
@@ -86,9 +87,13 @@ fn prepare(server: Object<'_>, state: &Server, protocol: Protocol) -> io::Result
         let message = format!("workers are forked, but this process has {others} other threads");
         return Err(io::Error::other(message));
     }
-    let socket = state.take_socket().ok_or_else(|| io::Error::other("the server has no socket"))?;
-    let listener = Listener::adopt(OwnedFd::from(socket))?;
-    listener.listen(config.backlog, config.tcp_nodelay)?;
+    let mut listeners = Vec::new();
+    for (port, serving) in state.ports().iter().zip(&ports) {
+        let socket = port.take_socket().ok_or_else(|| io::Error::other("a port has no socket"))?;
+        let listener = Listener::adopt(OwnedFd::from(socket))?;
+        listener.listen(serving.config.backlog, serving.config.tcp_nodelay)?;
+        listeners.push(listener);
+    }
     mark_foreign_children()?;
     let has_reactors = server.property(slot::MODE).as_long() == Some(MODE_PROCESS);
     // Each worker has a second seat, for its successor; whoever has connections is an owner.
@@ -96,21 +101,17 @@ fn prepare(server: Object<'_>, state: &Server, protocol: Protocol) -> io::Result
     let (seats, owners) = if has_reactors { (config.reactors + workers, config.reactors) } else { (workers, workers) };
     let table = Arc::new(Table::new(owners, config.max_connection)?);
     let exchange = Arc::new(Exchange::new(seats, config.ring_bytes)?);
-    let shared = Rc::new(Shared {
-        table,
-        exchange,
-        config: Arc::new(config),
-        protocol,
-        has_reactors,
-        port: listener.address().map_or(0, |address| address.port()),
-        descriptor: listener.as_fd().as_raw_fd(),
-        socket_type: server.property(slot::TYPE).as_long().unwrap_or(0),
-        began: SystemTime::now(),
-    });
+    let shared =
+        Rc::new(Shared { table, exchange, config: Arc::new(config), ports, has_reactors, began: SystemTime::now() });
     if let Some(connections) = server.property(slot::CONNECTIONS).as_object().and_then(Object::state::<Connections>) {
-        connections.bind(Some(Rc::new(All::new(shared.clone()))));
+        connections.bind(Some(Rc::new(Walk::new(shared.clone(), None))));
     }
-    Ok(Common { shared, listeners: Listeners::new(vec![listener]) })
+    for (index, port) in (0..).zip(state.ports()) {
+        if let Some(connections) = port.connections.as_object().and_then(Object::state::<Connections>) {
+            connections.bind(Some(Rc::new(Walk::new(shared.clone(), Some(index)))));
+        }
+    }
+    Ok(Common { shared, listeners: Listeners::new(listeners) })
 }
 
 fn start(call: &Call<'_>) -> Result<bool, Stop> {
@@ -131,12 +132,12 @@ fn start(call: &Call<'_>) -> Result<bool, Stop> {
         warning::warn("the server has ended, a process starts one only once")?;
         return Ok(false);
     }
-    let protocol = protocol(server);
-    let (event, message) = required(protocol);
-    if state.callback(event).is_none() {
-        return Err(warning::fatal(message));
+    let config = state.config();
+    let ports = servings(server, state, &config);
+    if let Some(message) = ports.iter().find_map(Serving::lacks) {
+        return Err(warning::fatal(&message));
     }
-    let common = match prepare(server, state, protocol) {
+    let common = match prepare(server, state, config, ports) {
         Ok(common) => common,
         Err(error) => {
             let code = error.raw_os_error().map_or(0, i64::from);
@@ -228,8 +229,8 @@ fn run_master(server: Object<'_>, common: &Common) -> io::Result<Left> {
     registry::enable(shared.config.coroutines);
     let pid = master.manager().map_or(0, |pid| pid.as_raw_pid().unsigned_abs());
     let mut called = set_manager(server, pid).and_then(|()| dispatch.call(Event::Start, [Owned::object(server)]));
-    let ports = vec![settings(server, shared)?];
-    let tells_connected = has_callback(server, Event::Connect);
+    let ports = settings(shared);
+    let tells_connected = shared.has(Event::Connect);
     let mut reactors = Some(master.start(&shared.config, ports, tells_connected, shared.table.clone())?);
     loop {
         let besides = match called.and_then(|()| event_loop::pump()) {
@@ -254,10 +255,6 @@ fn run_master(server: Object<'_>, common: &Common) -> io::Result<Left> {
 
 fn set_manager(server: Object<'_>, pid: u32) -> Result<(), Stop> {
     server.set_property(slot::MANAGER_PID, Owned::long(pid.into()))
-}
-
-fn has_callback(server: Object<'_>, event: Event) -> bool {
-    server.state::<Server>().is_some_and(|state| state.callback(event).is_some())
 }
 
 /// How a manager came to its end.
@@ -337,15 +334,12 @@ fn leave() {
 }
 
 /// What the loops that have the connections are told.
-fn settings(server: Object<'_>, shared: &Shared) -> io::Result<Settings> {
-    let requests = has_callback(server, Event::Request);
-    let mut settings = shared.config.settings(shared.protocol, requests, has_callback(server, Event::Handshake));
-    settings.buffer_events = has_callback(server, Event::BufferFull) || has_callback(server, Event::BufferEmpty);
-    Ok(settings)
+fn settings(shared: &Shared) -> Vec<Settings> {
+    shared.ports.iter().map(|port| port.settings(&shared.config)).collect()
 }
 
 /// The place of a worker among the processes of the server.
-fn station(server: Object<'_>, common: &Common, seat: Seat) -> io::Result<Station> {
+fn station(common: &Common, seat: Seat) -> io::Result<Station> {
     let Common { shared, listeners } = common;
     let (table, exchange, config) = (shared.table.clone(), shared.exchange.clone(), &shared.config);
     let limits = Limits { push_bytes_max: config.push_bytes_max, outbox_bytes_max: config.outbox_bytes_max };
@@ -355,7 +349,7 @@ fn station(server: Object<'_>, common: &Common, seat: Seat) -> io::Result<Statio
     if shared.has_reactors {
         return Station::elsewhere(among, config.max_wait_time);
     }
-    let reactor = Reactor::new(config, vec![settings(server, shared)?], listeners, table, exchange, seat)?;
+    let reactor = Reactor::new(config, settings(shared), listeners, table, exchange, seat)?;
     Station::own(reactor, Some(among), config.max_wait_time)
 }
 
@@ -367,7 +361,7 @@ fn serve(server: Object<'_>, common: &Common, seat: Seat) -> Result<(), Stop> {
     server.set_property(slot::WORKER_PID, Owned::long(std::process::id().into()))?;
     let dispatch = Rc::new(Dispatch::of(server, shared));
     dispatch::set_current(Some(dispatch.clone()));
-    let station = match station(server, common, seat) {
+    let station = match station(common, seat) {
         Ok(station) => station,
         Err(error) => {
             tracing::error!("worker {id} has no event loop: {error}");
@@ -384,7 +378,7 @@ fn serve(server: Object<'_>, common: &Common, seat: Seat) -> Result<(), Stop> {
         workers: shared.config.workers,
         by_fd,
         requests_left: shared.config.requests_of_a_worker(),
-        tells_connected: has_callback(server, Event::Connect),
+        tells_connected: shared.has(Event::Connect),
     });
     registry::enable(shared.config.coroutines);
     registry::set_max(shared.config.coroutines_max);
@@ -427,14 +421,24 @@ fn show_settings(server: Object<'_>, shared: &Shared) -> Result<(), Stop> {
     ] {
         setting.set(name, Owned::long(number as i64))?;
     }
-    if shared.protocol != Protocol::Raw {
+    let protocol = shared.ports[0].protocol;
+    if protocol != Protocol::Raw {
         setting.set("open_http_protocol", Owned::bool(true))?;
-        setting.set("open_websocket_protocol", Owned::bool(shared.protocol == Protocol::WebSocket))?;
+        setting.set("open_websocket_protocol", Owned::bool(protocol == Protocol::WebSocket))?;
         for name in ["open_mqtt_protocol", "open_eof_check", "open_length_check"] {
             setting.set(name, Owned::bool(false))?;
         }
     }
-    server.set_property(slot::SETTING, setting.into_value())
+    server.set_property(slot::SETTING, setting.into_value())?;
+    let Some(objects) = Array::of(server.property(slot::PORTS)) else { return Ok(()) };
+    for (_, object) in objects.elements() {
+        // A script may have put anything there.
+        let Some(object) = object.as_object().filter(|object| object.is(Class::Port)) else { continue };
+        if object.property(port::slot::SETTING).is_null() {
+            object.set_property(port::slot::SETTING, server.property(slot::SETTING))?;
+        }
+    }
+    Ok(())
 }
 
 methods! {

@@ -4,7 +4,7 @@ mod rows;
 mod values;
 
 use crate::config::Config;
-use crate::options::rows::{NOT_BUILT, OPTIONS};
+use crate::options::rows::{NOT_BUILT, OF_PORTS, OPTIONS};
 use std::fmt;
 
 /// A value as a script gives it.
@@ -87,6 +87,9 @@ pub enum OptionError {
     /// It is known, but this version has nothing that it could change.
     #[error("option [{0}] is not available yet and has no effect")]
     NotBuilt(&'static str),
+    /// A port has no value of its own for it.
+    #[error("option [{0}] is the server's, not a port's: set it with Server::set()")]
+    NotOfPorts(&'static str),
     /// The value is none that it takes.
     #[error("option [{name}] is {value}: wanted {wanted}")]
     Invalid {
@@ -123,15 +126,29 @@ pub fn set(config: &mut Config, name: &str, value: &Value) -> Result<(), OptionE
     Err(OptionError::Unknown { name: name.to_owned(), nearest: nearest.map(|(_, known)| known) })
 }
 
+/// As [`set`], for one port: only what a port may have a value of its own for.
+///
+/// # Errors
+/// As [`set`]; the option is the server's.
+pub fn set_of_port(config: &mut Config, name: &str, value: &Value) -> Result<(), OptionError> {
+    match OPTIONS.iter().find(|row| row.names.contains(&name)) {
+        Some(row) if !OF_PORTS.contains(&row.names[0]) => Err(OptionError::NotOfPorts(row.names[0])),
+        _ => set(config, name, value),
+    }
+}
+
 /// The page that `docs/options.md` is.
 pub fn page() -> String {
     let mut page = String::from(
         "# Options\n\nWhat `$server->set([...])` takes. Sizes are bytes, or text such as \"2M\"; times are seconds, fractions allowed.\n\n\
+         Those marked ◇ are a port's: `$server->set()` sets them for the primary port, and for those whose own `set()` is never\n\
+         called.\n\n\
          | option | takes | default | meaning |\n|---|---|---|---|\n",
     );
     for row in OPTIONS {
         let names: Vec<String> = row.names.iter().map(|name| format!("`{name}`")).collect();
-        page += &format!("| {} | {} | {} | {} |\n", names.join(", "), row.wanted, row.default, row.meaning);
+        let port = if OF_PORTS.contains(&row.names[0]) { " ◇" } else { "" };
+        page += &format!("| {}{port} | {} | {} | {} |\n", names.join(", "), row.wanted, row.default, row.meaning);
     }
     page += "\n## Known, not available yet\n\nSetting one of these warns and has no effect.\n\n";
     let names: Vec<String> = NOT_BUILT.iter().map(|name| format!("`{name}`")).collect();

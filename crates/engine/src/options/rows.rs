@@ -88,6 +88,20 @@ pub(crate) const OPTIONS: &[OptionRow] = &[
         set: |config, value| put(&mut config.max_connection, whole(value, 1, 1_000_000).map(|n| n as usize)),
     },
     OptionRow {
+        names: &["open_http_protocol"],
+        wanted: "true or false",
+        default: "true for the primary port of a Swoole\\Http\\Server, false for other ports",
+        meaning: "The port speaks HTTP/1.1; where it speaks nothing, `receive` gets the bytes as they come.",
+        set: |config, value| put(&mut config.http, truth(value)),
+    },
+    OptionRow {
+        names: &["open_websocket_protocol"],
+        wanted: "true or false",
+        default: "true for the primary port of a Swoole\\WebSocket\\Server, false for other ports",
+        meaning: "The port speaks HTTP/1.1, of which requests may turn into WebSockets.",
+        set: |config, value| put(&mut config.websocket, truth(value)),
+    },
+    OptionRow {
         names: &["backlog"],
         wanted: "1 to 65535",
         default: "512",
@@ -271,6 +285,14 @@ pub(crate) const OPTIONS: &[OptionRow] = &[
     },
 ];
 
+/// Those that each port may have values of its own for; the others are the server's.
+#[rustfmt::skip]
+pub(crate) const OF_PORTS: &[&str] = &[
+    "open_http_protocol", "open_websocket_protocol", "backlog", "open_tcp_nodelay", "package_max_length",
+    "buffer_high_watermark", "buffer_low_watermark", "websocket_subprotocol", "websocket_compression",
+    "open_websocket_close_frame", "open_websocket_ping_frame", "open_websocket_pong_frame",
+];
+
 /// Options that scripts may set but that nothing here obeys yet.
 #[rustfmt::skip]
 pub(crate) const NOT_BUILT: &[&str] = &[
@@ -286,8 +308,8 @@ pub(crate) const NOT_BUILT: &[&str] = &[
     "stack_size", "c_stack_size", "enable_preemptive_scheduler", "enable_deadlock_check", "name_resolver",
     "dns_cache_expire", "dns_cache_capacity", "max_concurrency", "worker_max_concurrency", "bootstrap",
     "init_arguments", "open_eof_check", "open_eof_split", "package_eof", "open_length_check", "package_length_type",
-    "package_length_offset", "package_body_offset", "package_body_start", "package_length_func", "open_http_protocol",
-    "open_http2_protocol", "open_websocket_protocol", "open_mqtt_protocol", "open_redis_protocol", "http_parse_cookie",
+    "package_length_offset", "package_body_offset", "package_body_start", "package_length_func",
+    "open_http2_protocol", "open_mqtt_protocol", "open_redis_protocol", "http_parse_cookie",
     "http_parse_post", "http_parse_files", "upload_tmp_dir", "upload_max_filesize", "http_compression",
     "http_compression_level", "compression_level", "http_gzip_level", "http_compression_min_length",
     "compression_min_length", "http_compression_types", "compression_types", "enable_static_handler", "document_root",

@@ -27,6 +27,7 @@ pub(crate) enum Family {
     WaitGroup,
     Batch,
     Client,
+    Port,
 }
 
 /// Classes known by name (`ww_class`); [`Class::PhpError`] is PHP's own `Error`.
@@ -47,6 +48,7 @@ pub(crate) enum Class {
     HttpServer,
     WebSocketServer,
     ClientException,
+    Port,
     PhpError,
 }
 

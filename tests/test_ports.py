@@ -1,0 +1,196 @@
+"""Servers with several ports: what each speaks, whose callbacks are called, and that all are one server."""
+
+import json
+import pathlib
+import socket
+
+import pytest
+
+from server import free_port, tcp_sockets, wait_until
+from wire import Wire, open_websocket
+
+SCRIPT = pathlib.Path(__file__).resolve().parent / "php/ports.php"
+RAW = {"open_http_protocol": False}  # any options of its own: then it does not speak what the primary port does
+WEBSOCKETS = 16  # so many that both workers have some
+
+
+class Ports:
+    """A server of php/ports.php, and a WebSocket that tells it what to call."""
+
+    def __init__(self, server, primary, ports):
+        self.server, self.primary, self.ports = server, primary, ports
+        self._commander = None
+
+    def __getitem__(self, index):
+        return self.ports[index]
+
+    def client(self, index):
+        return Wire(self.ports[index])
+
+    def do(self, call, *arguments):
+        if self._commander is None:
+            self._commander = open_websocket(self.primary)
+            self._commander.message()
+        return ask(self._commander, call, *arguments)["result"]
+
+    def wait_event(self, name, **fields):
+        def find():
+            return next((e for e in self.server.events() if e["event"] == name and e.items() >= fields.items()), None)
+
+        return wait_until(find, f"event {name} {fields}")
+
+    def count(self, name):
+        return sum(event["event"] == name for event in self.server.events())
+
+
+def ask(wire, call, *arguments):
+    wire.text(json.dumps({"do": call, "with": arguments}))
+    return json.loads(wire.message())
+
+
+def takes_no_connections(port):
+    try:
+        socket.create_connection(("127.0.0.1", port)).close()
+    except ConnectionRefusedError:
+        return True
+    return False
+
+
+@pytest.fixture(params=["base", "process"])
+def ports(request, php_server):
+    """ports({plan of a further port}, …, **config): starts php/ports.php with those."""
+
+    def start(*plans, **config):
+        primary, numbers = free_port(), []
+        for plan in plans:
+            plan.setdefault("port", free_port())
+            numbers.append(plan["port"])
+        config = {"mode": request.param, "ports": plans} | config
+        server = php_server(SCRIPT, "PORT", json.dumps(config), port=primary)
+        server.wait_output('"ready"')
+        return Ports(server, primary, [primary, *numbers])
+
+    return start
+
+
+def received(wire, text):
+    return wire.take_until(b";") == f"{text};".encode()
+
+
+def test_a_raw_port_beside_a_websocket_one(ports):
+    server = ports({"set": RAW, "on": ["connect", "receive", "close"]})
+    raw = server.client(1)
+    connected = server.wait_event("connect", of="port1")
+    fd = connected["fd"]
+    assert connected["server_port"] == server[1]
+    assert received(raw.send(b"hello"), "port1:hello")
+    with open_websocket(server[0]) as websocket:
+        opened = json.loads(websocket.message())
+        assert opened["of"] == "primary" and opened["server_port"] == server[0]
+        websocket.text("x")
+        assert websocket.message() == "primary:x"
+        assert ask(websocket, "getClientInfo", fd)["result"]["server_port"] == server[1]
+        own = ask(websocket, "getClientInfo", opened["fd"])["result"]
+        assert own["server_port"] == server[0] and own["websocket_status"] == 3
+        assert "websocket_status" not in ask(websocket, "getClientInfo", fd)["result"]
+        assert (server.do("fds", 1), server.do("count", 1)) == ([fd], 1)
+        assert opened["fd"] in server.do("fds", 0) and fd not in server.do("fds", 0)
+        assert server.do("isset", 1, fd) and not server.do("isset", 0, fd)
+        assert ask(websocket, "push", fd, "a frame") == {
+            "result": False,
+            "worker": ask(websocket, "getWorkerId")["result"],
+            "error": 8503,
+            "warnings": [
+                f"Swoole\\WebSocket\\Server::push(): the connected client of connection[{fd}] is not a websocket client or closed"
+            ],
+        }
+    raw.socket.close()
+    assert server.wait_event("close", of="port1", fd=fd)["server_port"] == server[1]
+
+
+def test_all_workers_reach_the_connections_of_all_ports(ports):
+    server = ports({"set": RAW, "on": ["connect", "receive", "close"]})
+    raw = server.client(1)
+    fd = server.wait_event("connect", of="port1")["fd"]
+    websockets = [open_websocket(server[0]) for _ in range(WEBSOCKETS)]
+    for websocket in websockets:
+        websocket.message()
+    workers = set()
+    for number, websocket in enumerate(websockets):
+        answer = ask(websocket, "send", fd, f"from {number};")
+        assert answer["result"] is True, answer
+        workers.add(answer["worker"])
+        assert received(raw, f"from {number}")
+    assert workers == {0, 1}
+    assert ask(websockets[0], "close", fd)["result"] is True
+    assert raw.until_closed() == b""
+    server.wait_event("close", of="port1", fd=fd)
+
+
+def test_a_port_that_was_never_set_is_like_the_primary_one(ports):
+    server = ports({}, {"set": {}}, {"set": {"open_http_protocol": True}}, {"set": {"open_websocket_protocol": True}})
+    with open_websocket(server[1]) as websocket:
+        opened = json.loads(websocket.message())
+        assert opened["of"] == "primary" and opened["server_port"] == server[1]
+    assert received(server.client(2).send(b"GET / HTTP/1.1\r\n\r\n"), "primary:GET / HTTP/1.1\r\n\r\n")
+    assert server.client(3).get().json()["server_port"] == server[3]
+    with open_websocket(server[4]) as websocket:
+        assert json.loads(websocket.message())["server_port"] == server[4]
+    settings = [server.do("port", index)["setting"] for index in range(5)]
+    assert settings[1]["worker_num"] == 2 and settings[1]["open_websocket_protocol"] is True
+    assert settings[2:] == [[], {"open_http_protocol": True}, {"open_websocket_protocol": True}]
+
+
+def test_an_upgrade_request_on_a_port_that_speaks_http_is_a_request(ports):
+    server = ports({"set": {"open_http_protocol": True}, "on": ["request"]})
+    upgrade = ["Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13"]
+    answer = server.client(1).get("/", *upgrade, "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==")
+    assert (answer.status, answer.json()["of"]) == (200, "port1")
+
+
+def test_missing_callbacks_are_those_of_the_primary_port(ports):
+    server = ports({"on": ["message"]}, {"on": ["open"]})
+    for index, opener, teller in [(0, "primary", "primary"), (1, "primary", "port1"), (2, "port2", "primary")]:
+        with open_websocket(server[index]) as websocket:
+            assert json.loads(websocket.message())["of"] == opener
+            websocket.text("x")
+            assert websocket.message() == f"{teller}:x"
+
+
+def test_each_port_has_its_own_limits(ports):
+    small = {"open_websocket_protocol": True, "package_max_length": 64 << 10}
+    server = ports({"set": small}, set={"worker_num": 1, "reactor_num": 1, "package_max_length": 1 << 20})
+    with open_websocket(server[0]) as large, open_websocket(server[1]) as little:
+        for websocket in (large, little):
+            websocket.message()
+            websocket.text("x" * (65 << 10))
+        assert large.message() == "primary:" + "x" * (65 << 10)
+        assert little.frame().code == 1009
+
+
+def test_all_listeners_are_shut_when_the_server_ends(ports):
+    server = ports({}, {"set": RAW})
+    server.server.terminate()
+    assert server.server.wait_exit() == 0
+    assert all(takes_no_connections(port) for port in server.ports)
+
+
+def test_a_reload_loses_no_connection_of_any_port(ports):
+    server = ports({"set": RAW, "on": ["connect", "receive", "close"]})
+    if server.server.command[-1].find('"process"') < 0:
+        pytest.skip("in BASE a worker's connections end with it")
+    raw = server.client(1)
+    assert received(raw.send(b"before"), "port1:before")
+    assert server.do("reload") is True
+    wait_until(lambda: server.count("ready") == 4, "new workers")
+    assert received(raw.send(b"after"), "port1:after")
+
+
+def test_ports_show_where_they_listen(ports):
+    server = ports({"set": RAW})
+    inodes = tcp_sockets(server[1], "0A")
+    assert len(inodes) == 1
+    shown = server.do("port", 1)
+    assert shown["host"] == "127.0.0.1" and shown["port"] == server[1] and shown["type"] == 1
+    assert shown["ssl"] is False and shown["sock"] > 2
+    assert server.do("port", 0)["port"] == server[0]
