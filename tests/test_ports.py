@@ -1,8 +1,10 @@
 """Servers with several ports: what each speaks, whose callbacks are called, and that all are one server."""
 
+import hashlib
 import json
 import pathlib
 import socket
+import struct
 
 import pytest
 
@@ -194,3 +196,62 @@ def test_ports_show_where_they_listen(ports):
     assert shown["host"] == "127.0.0.1" and shown["port"] == server[1] and shown["type"] == 1
     assert shown["ssl"] is False and shown["sock"] > 2
     assert server.do("port", 0)["port"] == server[0]
+
+
+# ---- packets ----
+
+LIMIT = 64 << 10  # the least package_max_length
+
+
+def test_packets_that_end_with_a_mark(ports):
+    mark = {"package_eof": "\n--", "package_max_length": LIMIT}
+    split, gathered = {"open_eof_split": True} | mark, {"open_eof_check": True} | mark
+    server = ports({"set": split, "on": ["receive"]}, {"set": gathered, "on": ["receive"]})
+    one = server.client(1).send_bytewise(b"a\n-\n--")
+    assert received(one, "port1:a\n-\n--")
+    one.send(b"b\n--\n--c")
+    assert received(one, "port1:b\n--") and received(one, "port1:\n--")
+    assert received(one.send(b"d\n--"), "port1:cd\n--")
+    many = server.client(2).send(b"a\n--b\n--c")
+    assert received(many, "port2:a\n--b\n--")
+    assert received(many.send(b"\n--"), "port2:c\n--")
+
+
+def test_packets_that_say_how_long_they_are(ports):
+    count = {"open_length_check": True, "package_length_type": "n", "package_length_offset": 1, "package_body_offset": 3}
+    server = ports({"set": count, "on": ["receive"]})
+    wire = server.client(1).send_bytewise(b"x\0\x05hello")
+    assert received(wire, "port1:x\0\x05hello")
+    wire.send(b"a\0\0b\0\x02BBc\0")
+    assert received(wire, "port1:a\0\0") and received(wire, "port1:b\0\x02BB")
+    assert received(wire.send(b"\x01C"), "port1:c\0\x01C")
+
+
+def test_large_packets_arrive_whole_in_order(ports):
+    count = {"open_length_check": True, "package_body_offset": 4, "package_max_length": 4 << 20}
+    server = ports({"set": count, "on": ["receive"]})
+    bodies = [bytes([number]) * size for number, size in enumerate([3 << 20, 200, 1 << 20, (4 << 20) - 4])]
+    packets = [struct.pack(">I", len(body)) + body for body in bodies]
+    wire = server.client(1).send(b"".join(packets))
+    for packet in packets:
+        assert received(wire, "port1:" + hashlib.md5(packet).hexdigest())
+
+
+@pytest.mark.parametrize(
+    "settings, good, bad, words",
+    [
+        ({"open_eof_split": True, "package_eof": "\n"}, b"good\n", b"x" * LIMIT, "does not end within 65536 bytes"),
+        ({"open_eof_check": True, "package_eof": "\n"}, b"good\n", b"x" * LIMIT, "does not end within 65536 bytes"),
+        ({"open_length_check": True}, b"\0\0\0\x05!", b"\0\x01\0\x01", "a packet of 65537 bytes: at most 65536"),
+        ({"open_length_check": True}, b"\0\0\0\x05!", b"\0\0\0\x03", "a packet of 3 bytes: it is too short"),
+    ],
+)
+def test_what_cannot_be_a_packet_ends_its_connection(ports, settings, good, bad, words):
+    server = ports({"set": {**settings, "package_max_length": LIMIT}, "on": ["receive", "close"]})
+    wire, other = server.client(1), server.client(1)
+    assert received(wire.send(good), f"port1:{good.decode()}")
+    wire.send(good + bad)
+    assert wire.until_closed() == b"port1:" + good + b";"
+    server.wait_event("close", of="port1")
+    server.server.wait_output(f"connection [0-9]+ is closed: .*{words}")
+    assert received(other.send(good), f"port1:{good.decode()}"), "others go on"

@@ -6,6 +6,7 @@ use std::time::Duration;
 use wirewool_hub::fd::Fd;
 use wirewool_hub::settings::{Protocol, Settings};
 use wirewool_proto::http::head::HeadLimits;
+use wirewool_proto::packets::{Count, Mark, Packets};
 use wirewool_proto::websocket::extension::{Compression, WINDOW_BITS_MAX, WINDOW_BITS_MIN};
 
 /// How a server is spread over processes and threads.
@@ -64,6 +65,16 @@ pub struct Config {
     pub http: bool,
     /// They speak HTTP, and may turn into WebSockets.
     pub websocket: bool,
+    /// Raw bytes go to the handler once they end with `mark`.
+    pub mark_check: bool,
+    /// So they do, and each time what ends with it is a packet of its own.
+    pub mark_split: bool,
+    /// What ends a packet.
+    pub mark: Mark,
+    /// Each packet says how long it is.
+    pub count_check: bool,
+    /// Where it does.
+    pub count: Count,
     /// How many connections may wait to be accepted.
     pub backlog: i32,
     /// Small pieces leave at once (TCP_NODELAY).
@@ -149,6 +160,11 @@ impl Default for Config {
             max_connection: CONNECTIONS_MAX,
             http: false,
             websocket: false,
+            mark_check: false,
+            mark_split: false,
+            mark: Mark::EMPTY_LINE,
+            count_check: false,
+            count: Count::default(),
             backlog: 512,
             tcp_nodelay: true,
             message_bytes_max: 2 << 20,
@@ -247,10 +263,21 @@ impl Config {
         }
     }
 
+    /// How raw bytes are told apart, if at all.
+    pub fn packets(&self) -> Option<Packets> {
+        match (self.mark_split, self.mark_check, self.count_check) {
+            (true, ..) => Some(Packets::Split(self.mark)),
+            (false, true, _) => Some(Packets::Gathered(self.mark)),
+            (false, false, true) => Some(Packets::Counted(self.count)),
+            (false, false, false) => None,
+        }
+    }
+
     /// What a loop's hub is told about a port.
     pub fn settings(&self, protocol: Protocol, requests: bool, own_handshake: bool) -> Settings {
         Settings {
             protocol,
+            packets: self.packets(),
             requests,
             own_handshake,
             deflate_level: self.compression.map_or(1, |compression| compression.level),

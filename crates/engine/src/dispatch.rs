@@ -243,6 +243,11 @@ impl Handler for Dispatch {
                     tracing::warn!("connection {fd} is failed with {}: {violation}", violation.close_code());
                 }
             }
+            Event::Ending(Ending::Packet(error)) => {
+                if self.violations.admits(Instant::now(), "violations of the protocol") {
+                    tracing::warn!("connection {fd} is closed: {error}");
+                }
+            }
             Event::Closed(closed) => self.closed(fd, closed, out),
             Event::Ending(Ending::CloseFrame(_)) | Event::Connected | Event::Received(_) => {}
             Event::BufferFull | Event::BufferEmpty => {}

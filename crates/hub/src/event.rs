@@ -3,6 +3,7 @@
 use crate::command::Outlet;
 use crate::fd::{Fd, Place};
 use wirewool_proto::http::request::Request;
+use wirewool_proto::packets::PacketError;
 use wirewool_proto::websocket::message::Message;
 use wirewool_proto::websocket::violation::Violation;
 
@@ -11,7 +12,7 @@ use wirewool_proto::websocket::violation::Violation;
 pub enum Event<'a> {
     /// It was accepted.
     Connected,
-    /// Bytes of a raw connection.
+    /// Bytes of a raw connection: those of a read, or a packet if the settings say what that is.
     Received(&'a [u8]),
     /// A plain request with its body; an answer is owed, and nothing more is read until it is complete.
     Request(Request),
@@ -34,13 +35,15 @@ pub enum Event<'a> {
     Closed(Closed),
 }
 
-/// Why a WebSocket connection ends by the peer's doing.
+/// Why a connection ends by the peer's doing.
 #[derive(Debug, Clone, Copy)]
 pub enum Ending<'a> {
     /// Its close frame, with this legal payload.
     CloseFrame(&'a [u8]),
     /// It broke the protocol.
     Violation(Violation),
+    /// What a raw connection sent is no packet: no close frame follows.
+    Packet(PacketError),
 }
 
 /// How a connection ended.

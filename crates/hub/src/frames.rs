@@ -75,7 +75,7 @@ pub(crate) fn deliver_frame(
         receiver::Event::Pong(payload) if out.settings(row).pong_events => Event::Pong(payload),
         receiver::Event::Pong(_) => return Verdict::Handled,
         receiver::Event::Close(payload) => {
-            return ending(out, row, payload.to_vec(), Ending::CloseFrame(payload), wire, handler);
+            return ending(out, row, Some(payload.to_vec()), Ending::CloseFrame(payload), wire, handler);
         }
     };
     deliver(out, row, event, wire, handler)
@@ -90,15 +90,15 @@ pub(crate) fn broken(
     handler: &mut dyn Handler,
 ) -> Verdict {
     let farewell = close::payload(violation.close_code(), "");
-    ending(out, row, farewell, Ending::Violation(violation), wire, handler)
+    ending(out, row, Some(farewell), Ending::Violation(violation), wire, handler)
 }
 
-/// The peer ended it. What came before may still be answered; then the close frame goes out.
+/// The peer ended it. What came before may still be answered; then the close frame goes out, if there is to be one.
 #[cold]
-fn ending(
+pub(crate) fn ending(
     out: &mut Outbound,
     row: u32,
-    farewell: Vec<u8>,
+    farewell: Option<Vec<u8>>,
     ending: Ending<'_>,
     wire: &mut dyn Wire,
     handler: &mut dyn Handler,

@@ -7,11 +7,13 @@ use crate::fd::{Fd, Place};
 use crate::frames::{self, broken, deliver_frame, websocket};
 use crate::incoming::Incoming;
 use crate::outbound::{Outbound, Outgoing};
+use crate::packets::packets;
 use crate::sending::{Phase, Reply};
 use crate::settings::{Protocol, Settings};
 use crate::time::Moment;
 use crate::wire::Wire;
 use wirewool_proto::http::response::Response;
+use wirewool_proto::packets::{PacketReader, Packets};
 use wirewool_proto::websocket::receiver::Receiver;
 use wirewool_proto::websocket::role::Role;
 use wirewool_proto::websocket::{close, frame};
@@ -23,6 +25,8 @@ pub(crate) enum Receiving {
     Over,
     /// Bytes without a meaning.
     Raw,
+    /// Packets. Between two of them nothing is kept.
+    Packets(Packets, Option<Box<PacketReader>>),
     /// Requests. Between two of them nothing is kept.
     Http(Option<Box<Incoming>>),
     /// A request was handed out; what came behind it waits for the answer.
@@ -74,7 +78,10 @@ impl Hub {
         let row = self.free.pop().unwrap_or(self.receiving.len() as u32);
         let place = self.out.open(row, fd, port);
         let receiving = match self.out.settings(row).protocol {
-            Protocol::Raw => Receiving::Raw,
+            Protocol::Raw => match self.out.settings(row).packets {
+                None => Receiving::Raw,
+                Some(packets) => Receiving::Packets(packets, None),
+            },
             Protocol::Http | Protocol::WebSocket => {
                 self.out.deadlines.set(row, Wait::Head, self.out.now);
                 Receiving::Http(None)
@@ -117,7 +124,7 @@ impl Hub {
                 Some(room) => Target::Own(room),
                 None => Target::Shared,
             },
-            (Phase::Open, Receiving::Http(_) | Receiving::Raw) => Target::Shared,
+            (Phase::Open, Receiving::Http(_) | Receiving::Raw | Receiving::Packets(..)) => Target::Shared,
             (Phase::Closing | Phase::Draining, _) if sending.discards() => Target::Shared,
             _ => {
                 self.out.pause(row, true, wire);
@@ -377,6 +384,7 @@ impl Hub {
                 }
                 Receiving::Http(_) => self.requests(row, input, wire, handler),
                 Receiving::Raw => self.deliver(row, Event::Received(input), wire, handler),
+                Receiving::Packets(..) => self.packets(row, input, wire, handler),
                 Receiving::Waiting(_) | Receiving::Over => {
                     debug_assert!(false, "read although there was no target");
                     Verdict::Handled
@@ -388,6 +396,16 @@ impl Hub {
             }
             _ => Verdict::Handled,
         }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn packets(&mut self, row: u32, input: &[u8], wire: &mut dyn Wire, handler: &mut dyn Handler) -> Verdict {
+        let Receiving::Packets(kind, held) = &mut self.receiving[row as usize] else { return Verdict::Handled };
+        let mut reader = held.take().unwrap_or_default();
+        let verdict = packets(*kind, &mut reader, &mut self.out, row, input, wire, handler);
+        *held = Some(reader).filter(|reader| !reader.is_empty());
+        verdict
     }
 
     pub(crate) fn deliver(

@@ -71,9 +71,10 @@ fn read(value: &Zval, depth: usize) -> Value {
         Kind::True => Value::Bool(true),
         Kind::Long => value.as_long().map_or(Value::Other("a number"), Value::Int),
         Kind::Double => value.as_double().map_or(Value::Other("a number"), Value::Float),
-        Kind::String => match value.as_bytes().map(str::from_utf8) {
-            Some(Ok(text)) => Value::Text(text.to_owned()),
-            _ => Value::Other("text that is not UTF-8"),
+        Kind::String => match value.as_bytes().map(|bytes| (bytes, str::from_utf8(bytes))) {
+            Some((_, Ok(text))) => Value::Text(text.to_owned()),
+            Some((bytes, Err(_))) => Value::Bytes(bytes.to_owned()),
+            None => Value::Other("text"),
         },
         Kind::Array if depth < DEPTH_MAX => match Array::of(Owned::copy(value)) {
             Some(array) => read_array(&array, depth + 1),

@@ -134,6 +134,12 @@ impl Handler for Queue {
                 }
                 self.add(fd, Item::Violated)
             }
+            Event::Ending(Ending::Packet(error)) => {
+                if self.violations.admits(Instant::now(), "violations of the protocol") {
+                    tracing::warn!("connection {fd} is closed: {error}");
+                }
+                self.add(fd, Item::Violated)
+            }
             Event::Closed(closed) => self.add(fd, Item::Closed(closed)),
         }
     }

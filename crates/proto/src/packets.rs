@@ -24,6 +24,9 @@ pub struct Mark {
 pub const MARK_BYTES_MAX: usize = 8;
 
 impl Mark {
+    /// An empty line.
+    pub const EMPTY_LINE: Mark = Mark { bytes: *b"\r\n\r\n\0\0\0\0", len: 4 };
+
     /// The mark of these bytes; none if they are no 1 to 8.
     pub fn new(mark: &[u8]) -> Option<Mark> {
         let mut bytes = [0; MARK_BYTES_MAX];
@@ -70,6 +73,13 @@ pub struct Count {
     pub offset: usize,
     /// How many bytes of the packet it does not count.
     pub uncounted: usize,
+}
+
+/// A number of 32 bits, big-endian, at the beginning, that counts all bytes of the packet.
+impl Default for Count {
+    fn default() -> Self {
+        Count { number: Number { bytes: 4, is_signed: false, is_big_endian: true }, offset: 0, uncounted: 0 }
+    }
 }
 
 /// How a number is written: the letters of PHP's `pack()`.

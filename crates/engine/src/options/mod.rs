@@ -20,6 +20,8 @@ pub enum Value {
     Float(f64),
     /// Text.
     Text(String),
+    /// Text that is not UTF-8.
+    Bytes(Vec<u8>),
     /// A list.
     List(Vec<Value>),
     /// Values under names.
@@ -36,6 +38,7 @@ impl fmt::Display for Value {
             Value::Int(value) => value.fmt(f),
             Value::Float(value) => value.fmt(f),
             Value::Text(value) => write!(f, "{value:?}"),
+            Value::Bytes(bytes) => write!(f, "\"{}\"", bytes.escape_ascii()),
             Value::List(values) => {
                 f.write_str("[")?;
                 for (i, value) in values.iter().enumerate() {

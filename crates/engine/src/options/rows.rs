@@ -1,7 +1,7 @@
 //! The table: one row for each option, with its names, bounds, default, meaning and effect.
 
 use crate::config::DispatchMode;
-use crate::options::values::{compression, put, seconds, set_subprotocols, size, truth, whole};
+use crate::options::values::{compression, mark, number, put, seconds, set_subprotocols, size, truth, whole};
 use crate::options::{OptionRow, Value};
 use wirewool_proto::websocket::extension::Compression;
 
@@ -102,6 +102,55 @@ pub(crate) const OPTIONS: &[OptionRow] = &[
         set: |config, value| put(&mut config.websocket, truth(value)),
     },
     OptionRow {
+        names: &["open_eof_check"],
+        wanted: "true or false",
+        default: "false",
+        meaning: "On a port that speaks nothing else, `receive` gets whole packets, each of which ends with package_eof: as many at once as have come.",
+        set: |config, value| put(&mut config.mark_check, truth(value)),
+    },
+    OptionRow {
+        names: &["open_eof_split"],
+        wanted: "true or false",
+        default: "false",
+        meaning: "As open_eof_check, but `receive` gets them one by one.",
+        set: |config, value| put(&mut config.mark_split, truth(value)),
+    },
+    OptionRow {
+        names: &["package_eof"],
+        wanted: "1 to 8 bytes",
+        default: "an empty line: CR LF CR LF",
+        meaning: "What a packet ends with.",
+        set: |config, value| put(&mut config.mark, mark(value)),
+    },
+    OptionRow {
+        names: &["open_length_check"],
+        wanted: "true or false",
+        default: "false",
+        meaning: "On a port that speaks nothing else, `receive` gets whole packets, one by one, each of which says how long it is. Where open_eof_check or open_eof_split is set as well, that counts.",
+        set: |config, value| put(&mut config.count_check, truth(value)),
+    },
+    OptionRow {
+        names: &["package_length_type"],
+        wanted: "one of c C s S n v l L N V q Q J P, as pack() knows them",
+        default: "N",
+        meaning: "How a packet's length is written.",
+        set: |config, value| put(&mut config.count.number, number(value)),
+    },
+    OptionRow {
+        names: &["package_length_offset"],
+        wanted: "0 to 65535",
+        default: "0",
+        meaning: "How many bytes of a packet are before its length.",
+        set: |config, value| put(&mut config.count.offset, whole(value, 0, 65535).map(|n| n as usize)),
+    },
+    OptionRow {
+        names: &["package_body_offset", "package_body_start"],
+        wanted: "0 to 65535",
+        default: "0",
+        meaning: "How many bytes of a packet its length does not count: where the length is that of the body, what is before the body.",
+        set: |config, value| put(&mut config.count.uncounted, whole(value, 0, 65535).map(|n| n as usize)),
+    },
+    OptionRow {
         names: &["backlog"],
         wanted: "1 to 65535",
         default: "512",
@@ -119,7 +168,7 @@ pub(crate) const OPTIONS: &[OptionRow] = &[
         names: &["package_max_length"],
         wanted: "64K to 4G",
         default: "2M",
-        meaning: "The longest message, and the longest request body, that is received. A longer message closes its connection with 1009, a longer body is answered with 413.",
+        meaning: "The longest message, request body or packet that is received. A longer message closes its connection with 1009, a longer body is answered with 413, and who sends a longer packet is closed.",
         set: |config, value| put(&mut config.message_bytes_max, size(value, 64 << 10)),
     },
     OptionRow {
@@ -288,7 +337,8 @@ pub(crate) const OPTIONS: &[OptionRow] = &[
 /// Those that each port may have values of its own for; the others are the server's.
 #[rustfmt::skip]
 pub(crate) const OF_PORTS: &[&str] = &[
-    "open_http_protocol", "open_websocket_protocol", "backlog", "open_tcp_nodelay", "package_max_length",
+    "open_http_protocol", "open_websocket_protocol", "open_eof_check", "open_eof_split", "package_eof",
+    "open_length_check", "package_length_type", "package_length_offset", "package_body_offset", "backlog", "open_tcp_nodelay", "package_max_length",
     "buffer_high_watermark", "buffer_low_watermark", "websocket_subprotocol", "websocket_compression",
     "open_websocket_close_frame", "open_websocket_ping_frame", "open_websocket_pong_frame",
 ];
@@ -307,8 +357,7 @@ pub(crate) const NOT_BUILT: &[&str] = &[
     "cpu_affinity_ignore", "hook_flags",
     "stack_size", "c_stack_size", "enable_preemptive_scheduler", "enable_deadlock_check", "name_resolver",
     "dns_cache_expire", "dns_cache_capacity", "max_concurrency", "worker_max_concurrency", "bootstrap",
-    "init_arguments", "open_eof_check", "open_eof_split", "package_eof", "open_length_check", "package_length_type",
-    "package_length_offset", "package_body_offset", "package_body_start", "package_length_func",
+    "init_arguments", "package_length_func",
     "open_http2_protocol", "open_mqtt_protocol", "open_redis_protocol", "http_parse_cookie",
     "http_parse_post", "http_parse_files", "upload_tmp_dir", "upload_max_filesize", "http_compression",
     "http_compression_level", "compression_level", "http_gzip_level", "http_compression_min_length",

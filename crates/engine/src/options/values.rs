@@ -3,6 +3,7 @@
 use crate::config::Config;
 use crate::options::Value;
 use std::time::Duration;
+use wirewool_proto::packets::{Mark, Number};
 use wirewool_proto::websocket::extension::Compression;
 
 /// The settings of `websocket_compression`; none if one of them is unknown or out of range.
@@ -25,6 +26,23 @@ pub(crate) fn compression(settings: &[(String, Value)]) -> Option<Compression> {
 pub(crate) fn set_subprotocols(config: &mut Config, names: Vec<String>) -> bool {
     config.subprotocols = names;
     config.check().is_ok()
+}
+
+/// What `package_eof` is: any bytes.
+pub(crate) fn mark(value: &Value) -> Option<Mark> {
+    match value {
+        Value::Text(text) => Mark::new(text.as_bytes()),
+        Value::Bytes(bytes) => Mark::new(bytes),
+        _ => None,
+    }
+}
+
+/// What `package_length_type` is: one letter.
+pub(crate) fn number(value: &Value) -> Option<Number> {
+    match value {
+        Value::Text(text) if text.len() == 1 => Number::from_letter(text.as_bytes()[0]),
+        _ => None,
+    }
 }
 
 pub(crate) fn put<T>(to: &mut T, value: Option<T>) -> bool {
@@ -83,6 +101,7 @@ pub(crate) fn truth(value: &Value) -> Option<bool> {
         Value::Int(number) => *number != 0,
         Value::Float(number) => *number != 0.0,
         Value::Text(text) => !text.is_empty() && text != "0",
+        Value::Bytes(_) => true,
         Value::List(_) | Value::Map(_) | Value::Other(_) => return None,
     })
 }

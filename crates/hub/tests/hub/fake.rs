@@ -13,6 +13,7 @@ use wirewool_hub::hub::{Hub, Target};
 use wirewool_hub::settings::Settings;
 use wirewool_hub::time::Moment;
 use wirewool_hub::wire::{Interest, Sent, Wire};
+use wirewool_proto::packets::PacketError;
 use wirewool_proto::websocket::close::CloseCode;
 use wirewool_proto::websocket::frame::{self, Opcode};
 use wirewool_proto::websocket::mask;
@@ -237,6 +238,7 @@ pub(crate) enum Seen {
     CloseFrame(Vec<u8>),
     /// The close code.
     Violation(u16),
+    BadPacket(PacketError),
     BufferFull,
     BufferEmpty,
     Closed(Closed),
@@ -253,6 +255,7 @@ impl Seen {
             Event::Ping(payload) => Seen::Ping(payload.to_vec()),
             Event::Pong(payload) => Seen::Pong(payload.to_vec()),
             Event::Ending(Ending::CloseFrame(payload)) => Seen::CloseFrame(payload.to_vec()),
+            Event::Ending(Ending::Packet(error)) => Seen::BadPacket(error),
             Event::Ending(Ending::Violation(violation)) => Seen::Violation(violation.close_code().get()),
             Event::BufferFull => Seen::BufferFull,
             Event::BufferEmpty => Seen::BufferEmpty,
@@ -489,7 +492,7 @@ impl World {
                 let mut out = self.hub.outlet(&mut self.wire, more);
                 (self.handler.script)(fd, &seen, &mut out);
                 let _ = match seen {
-                    Seen::CloseFrame(_) | Seen::Violation(_) => out.apply(fd, Command::Finish),
+                    Seen::CloseFrame(_) | Seen::Violation(_) | Seen::BadPacket(_) => out.apply(fd, Command::Finish),
                     Seen::Closed(_) => out.apply(fd, Command::Forget),
                     _ => Ok(()),
                 };
