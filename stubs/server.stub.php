@@ -110,6 +110,9 @@ namespace Swoole {
         public function send(int|string $fd, string $send_data, int $serverSocket = -1) {}
 
         /** @return bool */
+        public function sendto(string $ip, int $port, string $send_data, int $server_socket = -1) {}
+
+        /** @return bool */
         public function close(int $fd, bool $reset = false) {}
 
         /** @return bool */

@@ -12,6 +12,8 @@ from server import free_port, tcp_sockets, wait_until
 from wire import Wire, open_websocket
 
 SCRIPT = pathlib.Path(__file__).resolve().parent / "php/ports.php"
+# The numbers of SWOOLE_SOCK_*.
+UDP, TCP6, UDP6, UNIX_STREAM = 2, 3, 4, 5
 RAW = {"open_http_protocol": False}  # any options of its own: then it does not speak what the primary port does
 WEBSOCKETS = 16  # so many that both workers have some
 
@@ -255,3 +257,110 @@ def test_what_cannot_be_a_packet_ends_its_connection(ports, settings, good, bad,
     server.wait_event("close", of="port1")
     server.server.wait_output(f"connection [0-9]+ is closed: .*{words}")
     assert received(other.send(good), f"port1:{good.decode()}"), "others go on"
+
+
+# ---- other addresses ----
+
+
+def test_ipv6_and_unix_sockets(ports, tmp_path):
+    path = str(tmp_path / "socket")
+    six = {"host": "::1", "type": TCP6, "set": RAW, "on": ["connect", "receive"]}
+    server = ports(six, {"host": path, "port": 0, "type": UNIX_STREAM, "set": RAW, "on": ["receive"]})
+    over_six = Wire.over(socket.create_connection(("::1", server[1]), 10))
+    assert received(over_six.send(b"6"), "port1:6")
+    info = server.do("getClientInfo", server.wait_event("connect", of="port1")["fd"])
+    assert (info["remote_ip"], info["server_port"], info["socket_type"]) == ("::1", server[1], TCP6)
+    local = socket.socket(socket.AF_UNIX)
+    local.connect(path)
+    local = Wire.over(local)
+    assert received(local.send(b"unix"), "port2:unix")
+    info = server.do("getClientInfo", server.do("fds", 2)[0])
+    assert (info["remote_ip"], info["server_port"], info["socket_type"]) == ("", 0, UNIX_STREAM)
+    server.server.terminate()
+    assert server.server.wait_exit() == 0
+    assert not pathlib.Path(path).exists()
+
+
+class Datagrams:
+    """A socket of datagrams."""
+
+    def __init__(self, port, host="127.0.0.1"):
+        self.socket = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.settimeout(10)
+        self.socket.bind((host, 0))
+        self.to = (host, port)
+
+    @property
+    def port(self):
+        return self.socket.getsockname()[1]
+
+    def send(self, data):
+        self.socket.sendto(data, self.to)
+        return self
+
+    def receive(self):
+        data, sender = self.socket.recvfrom(1 << 16)
+        assert sender[:2] == self.to
+        return data
+
+
+def test_datagrams(ports):
+    four = {"type": UDP, "on": ["packet"]}
+    server = ports(four, {"host": "::1", "type": UDP6, "on": ["packet"]}, {"type": UDP, "on": ["packet"]})
+    for index, host in [(1, "127.0.0.1"), (2, "::1"), (3, "127.0.0.1")]:
+        peer = Datagrams(server[index], host)
+        assert peer.send(b"hello").receive() == f"port{index}:hello".encode()
+        assert peer.send(b"x" * 60_000).receive() == f"port{index}:".encode() + b"x" * 60_000
+        client = server.wait_event("packet", of=f"port{index}", data="hello")["client"]
+        assert (client["address"], client["port"], client["server_port"]) == (host, peer.port, server[index])
+        assert client["server_socket"] == server.do("port", index)["sock"] and client["dispatch_time"] > 1e9
+    peers = [Datagrams(server[1]) for _ in range(20)]
+    for number, peer in enumerate(peers):
+        peer.send(b"%d" % number)
+    for number, peer in enumerate(peers):
+        assert peer.receive() == b"port1:%d" % number
+    with open_websocket(server[0]) as websocket:
+        assert json.loads(websocket.message())["of"] == "primary"
+
+
+def test_sendto(ports):
+    server = ports({"type": UDP, "on": ["packet"]}, {"type": UDP, "on": ["packet"]})
+    first, second = Datagrams(server[1]), Datagrams(server[2])
+    assert server.do("sendto", "127.0.0.1", first.port, "unasked") is True
+    assert first.receive() == b"unasked"
+    assert server.do("sendto", "127.0.0.1", second.port, "from there", server.do("port", 2)["sock"]) is True
+    assert second.receive() == b"from there"
+    refusals = [
+        (("::1", 9, "x"), 509, "no port of the server can send to ::1: listen to one with SWOOLE_SOCK_UDP6"),
+        (("localhost", 9, "x"), 505, "cannot send to localhost port 9: wanted an IP address and a port from 1 to 65535"),
+        (("127.0.0.1", 0, "x"), 505, "cannot send to 127.0.0.1 port 0: wanted an IP address and a port from 1 to 65535"),
+        (("127.0.0.1", 9, ""), 550, "the data sent must not be empty"),
+        (("127.0.0.1", first.port, "x", 0), 509, "no port of the server can send to 127.0.0.1"),
+        (("127.0.0.1", first.port, "x" * 65536), 90, None),  # EMSGSIZE
+    ]
+    with open_websocket(server[0]) as websocket:
+        websocket.message()
+        for arguments, error, warning in refusals:
+            answer = ask(websocket, "sendto", *arguments)
+            assert (answer["result"], answer["error"]) == (False, error)
+            assert warning is None if not answer["warnings"] else warning in answer["warnings"][0]
+
+
+def test_a_reload_takes_datagrams_to_the_new_workers(ports):
+    server = ports({"type": UDP, "on": ["packet"]})
+    peer = Datagrams(server[1])
+    assert peer.send(b"before").receive() == b"port1:before"
+    assert server.do("reload") is True
+    wait_until(lambda: server.count("ready") == 4, "new workers")
+    assert peer.send(b"after").receive() == b"port1:after"
+
+
+def test_ports_without_their_callbacks_do_not_start(php_server):
+    for plan, missing in [({"set": RAW}, "onReceive"), ({"type": UDP}, "onPacket"), ({}, None)]:
+        config = {"mode": "base", "ports": [{"port": free_port()} | plan], "on": ["message"]}
+        server = php_server(SCRIPT, "PORT", json.dumps(config), wait=False)
+        if missing:
+            server.wait_output(f"require {missing} callback \\(port {config['ports'][0]['port']}\\)")
+            assert server.wait_exit() == 255
+        else:
+            server.wait_output('"ready"')

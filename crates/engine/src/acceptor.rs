@@ -5,7 +5,7 @@
 //! listeners for a moment. If nobody took the connection in that time, it does: a busy server is better than an idle
 //! balance. A worker that looks away itself does not hand on what it is handed: two could do so for ever.
 
-use crate::listener::Listeners;
+use crate::listener::{Listener, Listeners};
 use crate::poller::{Flags, Poller};
 use rustix::fd::{AsRawFd, OwnedFd};
 use rustix::io::Errno;
@@ -97,9 +97,9 @@ impl Acceptor {
     }
 
     fn look(&self, poller: &Poller) -> io::Result<()> {
-        let added = (self.first_token..)
-            .zip(self.listeners.iter())
-            .try_for_each(|(token, listener)| poller.add(listener, token, Flags::IN | Flags::EXCLUSIVE));
+        let mut streams =
+            (self.first_token..).zip(self.listeners.iter()).filter(|(_, listener)| !listener.is_datagram());
+        let added = streams.try_for_each(|(token, listener)| poller.add(listener, token, Flags::IN | Flags::EXCLUSIVE));
         if added.is_err() {
             self.look_nowhere(poller);
         }
@@ -108,7 +108,8 @@ impl Acceptor {
 
     /// What is registered can be removed, and the rest needs not be: this cannot fail.
     fn look_nowhere(&self, poller: &Poller) {
-        self.listeners.iter().for_each(|listener| drop(poller.remove(listener)));
+        let streams = self.listeners.iter().filter(|listener| !listener.is_datagram());
+        streams.for_each(|listener| drop(poller.remove(listener)));
     }
 
     /// No more connections, for good.
@@ -150,7 +151,8 @@ impl Acceptor {
     /// Accepts one connection of the port with this index, if it is this worker's turn. `now_ms` is the time of day,
     /// since 1970.
     pub(crate) fn accept(&mut self, port: u8, now: Moment, now_ms: u64, poller: &Poller) -> Accepted {
-        let Some(listener) = self.listeners.get(port).filter(|_| !self.closed).cloned() else {
+        let is_open = |listener: &&Listener| !self.closed && !listener.is_datagram();
+        let Some(listener) = self.listeners.get(port).filter(is_open).cloned() else {
             return Accepted::Nothing;
         };
         if self.table.connections() >= self.max_connection {

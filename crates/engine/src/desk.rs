@@ -2,14 +2,15 @@
 //!
 //! The rings are its queue: the read index of one moves when a handler begins, so what was not begun can go to another.
 
+use crate::links::datagram::{DATAGRAM, decode};
 use crate::links::readers::Readers;
 use crate::poller::{Flags, Poller, Ready};
 use rustix::fd::AsFd;
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use wirewool_hub::codec::decode_event;
-use wirewool_hub::event::Event;
+use wirewool_hub::codec::{Malformed, decode_event};
+use wirewool_hub::event::{Datagram, Event};
 use wirewool_hub::fd::Fd;
 use wirewool_ipc::exchange::{Exchange, Occupant, Standing};
 
@@ -25,6 +26,14 @@ const WATCHED: u64 = 2;
 pub(crate) struct Woken {
     pub(crate) rang: bool,
     pub(crate) signalled: bool,
+}
+
+/// What a worker hears of.
+pub(crate) enum Heard<'a> {
+    /// Something happened to a connection.
+    Event(Fd, Event<'a>),
+    /// A datagram came.
+    Datagram(Datagram<'a>),
 }
 
 /// The reading side of a worker.
@@ -88,8 +97,8 @@ impl Desk {
         Ok(woken)
     }
 
-    /// Begins with the next event, if there is one and the pass is not over. `handle` hears whether there are more.
-    pub(crate) fn take<R>(&mut self, handle: impl FnOnce(Fd, Event<'_>, bool) -> R) -> Option<R> {
+    /// Begins with what comes next, if something does and the pass is not over. `handle` hears whether there is more.
+    pub(crate) fn take<R>(&mut self, handle: impl FnOnce(Heard<'_>, bool) -> R) -> Option<R> {
         if self.began.elapsed() >= PASS_TIME_MAX {
             return None;
         }
@@ -98,8 +107,12 @@ impl Desk {
             self.turn = if self.turn + 1 < seats { self.turn + 1 } else { 0 };
             let Some(record) = self.readers.peek(self.turn) else { continue };
             let Ok(record) = record.begin() else { continue };
-            match decode_event(record.tag, record.payload) {
-                Ok((fd, event)) => return Some(handle(fd, event, record.more)),
+            let heard = match record.tag {
+                DATAGRAM => decode(record.payload).map(Heard::Datagram).ok_or(Malformed::Tag(DATAGRAM)),
+                tag => decode_event(tag, record.payload).map(|(fd, event)| Heard::Event(fd, event)),
+            };
+            match heard {
+                Ok(heard) => return Some(handle(heard, record.more)),
                 Err(malformed) => {
                     let turn = self.turn;
                     self.readers.fail(turn, malformed);

@@ -1,7 +1,7 @@
 //! The sockets that all workers accept from.
 
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::net::Shutdown;
+use rustix::net::{SendFlags, Shutdown};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -17,11 +17,13 @@ pub struct BindError {
     pub source: io::Error,
 }
 
-/// A bound stream socket.
+/// A bound socket, of streams or of datagrams.
 #[derive(Debug, Clone)]
 pub struct Listener {
     socket: Arc<OwnedFd>,
     address: Option<SocketAddr>,
+    /// What comes are datagrams, not connections.
+    is_datagram: bool,
 }
 
 impl Listener {
@@ -42,7 +44,7 @@ impl Listener {
         result.map_err(fail)
     }
 
-    /// Takes over a stream socket that is bound already.
+    /// Takes over a socket that is bound already: of streams, or of datagrams.
     ///
     /// # Errors
     /// It is no socket.
@@ -50,14 +52,18 @@ impl Listener {
         let socket = Socket::from(socket);
         socket.set_nonblocking(true)?;
         let address = socket.local_addr()?.as_socket();
-        Ok(Listener { socket: Arc::new(OwnedFd::from(socket)), address })
+        let is_datagram = socket.r#type()? == Type::DGRAM;
+        Ok(Listener { socket: Arc::new(OwnedFd::from(socket)), address, is_datagram })
     }
 
-    /// Lets connections come; `backlog` of them may wait.
+    /// Lets connections come; `backlog` of them may wait. Datagrams come anyhow.
     ///
     /// # Errors
     /// Those of listen(2).
     pub fn listen(&self, backlog: i32, nodelay: bool) -> io::Result<()> {
+        if self.is_datagram {
+            return Ok(());
+        }
         // Linux hands TCP_NODELAY on to the accepted sockets: one call instead of one for each.
         if self.address.is_some() {
             rustix::net::sockopt::set_tcp_nodelay(&*self.socket, nodelay)?;
@@ -70,6 +76,11 @@ impl Listener {
     pub fn shut(&self) {
         // The only error is that it has happened before.
         let _ = rustix::net::shutdown(&*self.socket, Shutdown::Read);
+    }
+
+    /// Do datagrams come, not connections?
+    pub fn is_datagram(&self) -> bool {
+        self.is_datagram
     }
 
     /// Where it is bound, with the port that was taken; none if that is no address of the internet.
@@ -103,6 +114,21 @@ impl Listeners {
     /// All of them.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &Listener> {
         self.0.iter()
+    }
+
+    /// Sends a datagram from the port that `from` says, or from the first one that can reach `to`. What the kernel does
+    /// not take at once is not sent.
+    ///
+    /// # Errors
+    /// Those of sendto(2); `AddrNotAvailable` if there is no such port.
+    pub fn send_to(&self, from: impl Fn(&Listener) -> bool, to: SocketAddr, bytes: &[u8]) -> io::Result<()> {
+        let is_alike = |listener: &&Listener| listener.address.is_some_and(|own| own.is_ipv4() == to.is_ipv4());
+        let mut candidates = self.iter().filter(|listener| listener.is_datagram).filter(is_alike);
+        let Some(listener) = candidates.find(|listener| from(listener)) else {
+            return Err(io::ErrorKind::AddrNotAvailable.into());
+        };
+        rustix::net::sendto(&listener.socket, bytes, SendFlags::NOSIGNAL, &to)?;
+        Ok(())
     }
 
     pub(crate) fn get(&self, port: u8) -> Option<&Listener> {

@@ -4,6 +4,7 @@
 //! go on elsewhere between two calls.
 
 use crate::acceptor::{Accepted, Acceptor};
+use crate::links::datagram::DATAGRAM_BYTES_MAX;
 use crate::poller::{Flags, Ready};
 use crate::sockets::{Received, Sockets};
 use rustix::fd::AsFd;
@@ -11,7 +12,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 use wirewool_hub::command::{Command, Info, Outlet, Refused};
-use wirewool_hub::event::{Handler, Verdict};
+use wirewool_hub::event::{Datagram, Handler, Verdict};
 use wirewool_hub::fd::{Fd, Place};
 use wirewool_hub::hub::{Hub, Target};
 use wirewool_hub::settings::Settings;
@@ -21,7 +22,7 @@ use wirewool_ipc::exchange::Exchange;
 use wirewool_proto::websocket::close::CloseCode;
 
 use crate::config::Config;
-use crate::listener::{Listeners, PORTS_MAX};
+use crate::listener::{Listener, Listeners, PORTS_MAX};
 use wirewool_ipc::table::Table;
 
 /// The read buffer: large enough for a 64 KB frame to arrive whole and be used from where it is.
@@ -42,6 +43,9 @@ const TURN_BYTES_MAX: usize = 2 << 20;
 
 /// How many connections are accepted in one turn.
 const ACCEPTS_PER_TURN: usize = 16;
+
+/// How many datagrams are taken in one turn.
+const DATAGRAMS_PER_TURN: usize = 64;
 
 const DOORBELL: u64 = u64::MAX;
 const SIGNALS: u64 = u64::MAX - 1;
@@ -118,6 +122,9 @@ impl Reactor {
     /// # Errors
     /// Those of epoll.
     pub fn start_accepting(&mut self) -> io::Result<()> {
+        for (token, listener) in (FIRST_LISTENER..).zip(self.listeners.iter()).filter(|(_, it)| it.is_datagram()) {
+            self.sockets.poller.add(listener, token, Flags::IN | Flags::EXCLUSIVE)?;
+        }
         self.acceptor.begin(&self.sockets.poller)
     }
 
@@ -169,7 +176,7 @@ impl Reactor {
         let verdict = match token {
             SIGNALS => return Served::Signalled,
             WATCHED => return Served::Connection,
-            FIRST_LISTENER..=LAST_LISTENER => self.accept((token - FIRST_LISTENER) as u8, handler),
+            FIRST_LISTENER..=LAST_LISTENER => self.listen((token - FIRST_LISTENER) as u8, handler),
             DOORBELL => {
                 self.exchange.doorbell(self.seat).clear();
                 // Most rings are for something else, and looking costs a system call.
@@ -184,6 +191,28 @@ impl Reactor {
             packed => self.serve_connection(Place::unpack(packed), flags, handler),
         };
         if verdict == Verdict::Stop { Served::Stop } else { Served::Connection }
+    }
+
+    /// Connections or datagrams have come to a port.
+    fn listen(&mut self, port: u8, handler: &mut dyn Handler) -> Verdict {
+        match self.listeners.get(port).filter(|listener| listener.is_datagram()).cloned() {
+            Some(listener) => self.datagrams(port, &listener, handler),
+            None => self.accept(port, handler),
+        }
+    }
+
+    fn datagrams(&mut self, port: u8, listener: &Listener, handler: &mut dyn Handler) -> Verdict {
+        for _ in 0..DATAGRAMS_PER_TURN {
+            let buffer = &mut self.store[self.skew..self.skew + DATAGRAM_BYTES_MAX];
+            let Some((n, sender)) = self.sockets.receive_datagram(listener, buffer) else { break };
+            // One without an address cannot be answered, and is nobody's.
+            let Some(sender) = sender else { continue };
+            let bytes = &self.store[self.skew..self.skew + n];
+            if handler.datagram(Datagram { port, sender, bytes }) == Verdict::Stop {
+                return Verdict::Stop;
+            }
+        }
+        Verdict::Handled
     }
 
     fn accept(&mut self, port: u8, handler: &mut dyn Handler) -> Verdict {
@@ -331,6 +360,10 @@ impl Reactor {
 
     /// No more connections are accepted.
     pub fn stop_accepting(&mut self) {
+        for listener in self.listeners.iter().filter(|listener| listener.is_datagram()) {
+            // Not registered before connections were accepted.
+            let _ = self.sockets.poller.remove(listener);
+        }
         self.acceptor.close(&self.sockets.poller);
     }
 

@@ -4,13 +4,17 @@
 //! to its successor, before anything else. What it had begun and not ended is ended in its stead.
 
 use crate::config::DispatchMode;
+use crate::links::datagram;
 use crate::links::writers::Writers;
+use crate::quota::Quota;
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Instant;
 use wirewool_hub::codec::encode_event;
 use wirewool_hub::command::{Command, Outlet};
-use wirewool_hub::event::{Event, Handler, Verdict};
+use wirewool_hub::event::{Datagram, Event, Handler, Verdict};
 use wirewool_hub::fd::{Fd, Place};
 use wirewool_ipc::exchange::{Count, Exchange, Standing};
 use wirewool_ipc::ring::writer::Kept;
@@ -78,6 +82,7 @@ pub(crate) struct Relay {
     asked: HashMap<Fd, Asked>,
     bound: HashMap<Fd, Bound>,
     turn: usize,
+    dropped: Quota,
     /// The workers are gone, and nobody comes after them.
     closed: bool,
 }
@@ -95,6 +100,7 @@ impl Relay {
             asked: HashMap::new(),
             bound: HashMap::new(),
             turn: 0,
+            dropped: Quota::default(),
             closed: false,
         }
     }
@@ -302,6 +308,30 @@ impl Handler for Relay {
         }
         self.note_bound(fd, worker, owes == Some(Owes::Forget));
         Verdict::Queued
+    }
+
+    /// All of one sender go to the same worker, unless any may have them.
+    fn datagram(&mut self, datagram: Datagram<'_>) -> Verdict {
+        let worker = match self.plan.dispatch {
+            DispatchMode::Round => self.next_best(|_, _| 0),
+            DispatchMode::Idle => self.next_best(Relay::load),
+            DispatchMode::Fixed | DispatchMode::Address | DispatchMode::User => {
+                let mut hasher = DefaultHasher::new();
+                datagram.sender.hash(&mut hasher);
+                (hasher.finish() % self.plan.workers as u64) as usize
+            }
+        };
+        let lane = &mut self.lanes[worker];
+        let Some(seat) = lane.seat.filter(|_| !self.closed && !is_behind(lane, &self.writers)) else {
+            if self.dropped.admits(Instant::now(), "datagrams that were dropped") {
+                tracing::warn!("a datagram from {} is dropped: worker {worker} is behind", datagram.sender);
+            }
+            return Verdict::Handled;
+        };
+        if datagram::encode(&datagram, |tag, parts| self.writers.push(seat, tag, parts)).is_ok() {
+            lane.written += 1;
+        }
+        Verdict::Handled
     }
 
     fn takes(&mut self, fd: Fd, place: Place) -> bool {

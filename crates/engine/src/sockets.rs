@@ -5,6 +5,7 @@ use rustix::fd::{AsFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::net::{self, RecvFlags, SendAncillaryBuffer, SendFlags, Shutdown};
 use std::io::{self, IoSlice};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use wirewool_hub::event::Status;
@@ -98,6 +99,18 @@ impl Sockets {
             Err(Errno::AGAIN | Errno::INTR) => Received::Blocked,
             Err(_) => Received::Broken,
         }
+    }
+
+    /// The next datagram of a socket: its length and who has sent it; none when there is none now.
+    pub(crate) fn receive_datagram(
+        &mut self,
+        socket: impl AsFd,
+        into: &mut [u8],
+    ) -> Option<(usize, Option<SocketAddr>)> {
+        // An error is one of a datagram that was sent: that is lost, and the next one may come.
+        let (n, _, sender) = net::recvfrom(socket, into, RecvFlags::empty()).ok()?;
+        self.received_bytes += n as u64;
+        Some((n, sender.and_then(|sender| SocketAddr::try_from(sender).ok())))
     }
 
     #[inline]

@@ -1,6 +1,6 @@
 //! A worker's place in the server, wherever its connections are: in a loop of its own, or with the reactors.
 
-use crate::desk::Desk;
+use crate::desk::{Desk, Heard};
 use crate::intake::Intake;
 use crate::link::Inbox;
 use crate::quota::Quota;
@@ -221,7 +221,11 @@ impl Station {
                     return Step::Over;
                 };
                 let way = &among.way;
-                match desk.take(|fd, event, more| hear(fd, event, &mut Others { way, more }, handler)) {
+                let taken = desk.take(|heard, more| match heard {
+                    Heard::Event(fd, event) => hear(fd, event, &mut Others { way, more }, handler),
+                    Heard::Datagram(datagram) => handler.datagram(datagram),
+                });
+                match taken {
                     Some(Verdict::Stop) => Step::Stop,
                     Some(_) => Step::Served,
                     None => Step::Over,

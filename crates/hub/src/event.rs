@@ -2,6 +2,7 @@
 
 use crate::command::Outlet;
 use crate::fd::{Fd, Place};
+use std::net::SocketAddr;
 use wirewool_proto::http::request::Request;
 use wirewool_proto::packets::PacketError;
 use wirewool_proto::websocket::message::Message;
@@ -83,10 +84,26 @@ pub enum Verdict {
     Stop,
 }
 
+/// What came to a port that has no connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Datagram<'a> {
+    /// The index of the port.
+    pub port: u8,
+    /// Who has sent it.
+    pub sender: SocketAddr,
+    /// What.
+    pub bytes: &'a [u8],
+}
+
 /// Receives events: of one connection in order.
 pub trait Handler {
     /// Something happened to `fd`. What is borrowed is valid during the call; commands go to `out`.
     fn handle(&mut self, fd: Fd, event: Event<'_>, out: &mut dyn Outlet) -> Verdict;
+
+    /// A datagram came. One that cannot be handled now is dropped: nobody was promised that it arrives.
+    fn datagram(&mut self, _datagram: Datagram<'_>) -> Verdict {
+        Verdict::Handled
+    }
 
     /// Can it take what a read of this connection would bring? If not, the connection is not read from until the
     /// handler's owner says so.

@@ -1,8 +1,12 @@
 //! The connections of a running server: asked about, sent to, closed.
 
+use std::io::ErrorKind;
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::{AsFd, AsRawFd};
 use std::rc::Rc;
 
 use wirewool_engine::config::DispatchMode;
+use wirewool_engine::listener::Listener;
 use wirewool_hub::command::{Command, Refused};
 use wirewool_hub::fd::Fd;
 use wirewool_hub::settings::Protocol;
@@ -138,6 +142,42 @@ fn send(call: &mut Call<'_>) -> Result<bool, Stop> {
     }
 }
 
+/// Sends a datagram from one of the ports.
+fn send_to(call: &Call<'_>, shared: &Shared) -> Result<bool, Stop> {
+    let host = String::from_utf8_lossy(call.text(0)?.unwrap_or_default()).into_owned();
+    let number = call.long(1)?.unwrap_or(0);
+    let data = call.loose_text(2)?;
+    let data = data.as_ref().map_or(&b""[..], PhpString::bytes);
+    let socket = call.long(3)?.unwrap_or(-1);
+    let (Ok(ip), Ok(port @ 1..)) = (host.parse::<IpAddr>(), u16::try_from(number)) else {
+        last_error::set(last_error::INVALID_PARAMS);
+        warning::warn(&format!(
+            "cannot send to {host} port {number}: wanted an IP address and a port from 1 to 65535"
+        ))?;
+        return Ok(false);
+    };
+    if data.is_empty() {
+        last_error::set(last_error::NO_PAYLOAD);
+        warning::warn("the data sent must not be empty")?;
+        return Ok(false);
+    }
+    let is_from = |listener: &Listener| socket < 0 || i64::from(listener.as_fd().as_raw_fd()) == socket;
+    match shared.listeners.send_to(is_from, SocketAddr::new(ip, port), data) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::AddrNotAvailable => {
+            last_error::set(last_error::WRONG_OPERATION);
+            let wanted = if ip.is_ipv4() { "SWOOLE_SOCK_UDP" } else { "SWOOLE_SOCK_UDP6" };
+            warning::warn(&format!("no port of the server can send to {host}: listen to one with {wanted}"))?;
+            Ok(false)
+        }
+        Err(error) => {
+            last_error::set(error.raw_os_error().unwrap_or(libc::EIO).into());
+            tracing::info!("nothing was sent to {host} port {port}: {error}");
+            Ok(false)
+        }
+    }
+}
+
 fn close(call: &mut Call<'_>) -> Result<bool, Stop> {
     let reset = call.bool(1)?.unwrap_or(false);
     let Some(fd) = fd_of(call.long(0)?.unwrap_or(0)) else {
@@ -246,6 +286,15 @@ methods! {
         call.count(2, 3)?;
         if running(call)? {
             let done = send(call)?;
+            call.give_bool(done);
+        }
+        Ok(())
+    }
+
+    fn zim_Swoole_Server_sendto(call) {
+        call.count(3, 4)?;
+        if let Some(shared) = shared(call)? {
+            let done = send_to(call, &shared)?;
             call.give_bool(done);
         }
         Ok(())

@@ -2,7 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
-use std::time::{Instant, SystemTime};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use wirewool_engine::quota::Quota;
 use wirewool_hub::command::{After, Command, Refused};
@@ -16,6 +16,7 @@ use wirewool_proto::websocket::extension;
 use wirewool_proto::websocket::frame::Opcode;
 use wirewool_proto::websocket::handshake;
 
+use crate::array::Array;
 use crate::callback::Callback;
 use crate::coroutine::registry;
 use crate::coroutine::scheduler;
@@ -27,7 +28,7 @@ use crate::frame;
 use crate::guard::Stop;
 use crate::pack::flag;
 use crate::port::Serving;
-use crate::queue::Item;
+use crate::queue::{Item, Packet};
 use crate::reply::{Context, Form};
 use crate::request::{Incoming, RequestState};
 use crate::response::{ResponseState, Sink};
@@ -160,6 +161,29 @@ impl Dispatch {
             Item::BufferFull => self.tell_level(port, Event::BufferFull, fd),
             Item::BufferEmpty => self.tell_level(port, Event::BufferEmpty, fd),
         }
+    }
+
+    /// Handles a datagram.
+    ///
+    /// # Errors
+    /// The worker is to end.
+    pub(crate) fn packet(&self, packet: Packet) -> Result<(), Stop> {
+        let Packet { port, sender, data } = packet;
+        if !registry::has_room() {
+            if self.crowds.borrow_mut().admits(Instant::now(), "datagrams beyond max_coroutine") {
+                tracing::warn!("a datagram from {sender} is dropped: there are {} coroutines already", registry::max());
+            }
+            return Ok(());
+        }
+        let port = self.shared.port(port);
+        let time = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let mut client = Array::new(5)?;
+        client.set("server_socket", Owned::long(port.descriptor.into()))?;
+        client.set("server_port", Owned::long(port.number.into()))?;
+        client.set("dispatch_time", Owned::double(time.as_secs_f64()))?;
+        client.set_bytes("address", sender.ip().to_string().as_bytes())?;
+        client.set("port", Owned::long(sender.port().into()))?;
+        settle(self.call_at(port, Event::Packet, [self.server(), data.into(), client.into_value()]))
     }
 
     /// There are as many coroutines as may be: what comes now has none.

@@ -15,17 +15,26 @@ pub(crate) enum SocketType {
     Tcp,
     Tcp6,
     UnixStream,
+    Udp,
+    Udp6,
 }
 
 impl SocketType {
-    /// The type with this number, without the TLS bit; none for datagrams and raw sockets.
+    /// The type with this number, without the TLS bit; none for unix datagrams and raw sockets.
     pub(crate) fn from_number(number: i64) -> Option<SocketType> {
         match number {
             1 => Some(SocketType::Tcp),
+            2 => Some(SocketType::Udp),
             3 => Some(SocketType::Tcp6),
+            4 => Some(SocketType::Udp6),
             5 => Some(SocketType::UnixStream),
             _ => None,
         }
+    }
+
+    /// Do datagrams come, not connections?
+    pub(crate) fn is_datagram(self) -> bool {
+        matches!(self, SocketType::Udp | SocketType::Udp6)
     }
 }
 
@@ -36,14 +45,15 @@ impl SocketType {
 pub(crate) fn bind(host: &str, port: u16, kind: SocketType) -> io::Result<(Socket, u16)> {
     let (domain, address) = match kind {
         SocketType::UnixStream => (Domain::UNIX, SockAddr::unix(host)?),
-        SocketType::Tcp => (Domain::IPV4, resolve(host, port, SocketAddr::is_ipv4)?.into()),
-        SocketType::Tcp6 => (Domain::IPV6, resolve(host, port, SocketAddr::is_ipv6)?.into()),
+        SocketType::Tcp | SocketType::Udp => (Domain::IPV4, resolve(host, port, SocketAddr::is_ipv4)?.into()),
+        SocketType::Tcp6 | SocketType::Udp6 => (Domain::IPV6, resolve(host, port, SocketAddr::is_ipv6)?.into()),
     };
-    let socket = Socket::new(domain, Type::STREAM, None)?;
+    let socket = Socket::new(domain, if kind.is_datagram() { Type::DGRAM } else { Type::STREAM }, None)?;
     if kind == SocketType::UnixStream {
         remove_stale(Path::new(host), &address)?;
     }
-    if kind != SocketType::UnixStream {
+    // With datagrams, that would let another program take what comes.
+    if matches!(kind, SocketType::Tcp | SocketType::Tcp6) {
         socket.set_reuse_address(true)?;
     }
     socket.bind(&address)?;

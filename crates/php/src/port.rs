@@ -60,7 +60,7 @@ impl<'a> Address<'a> {
             return Err((0, "SWOOLE_SSL is not available yet: put a proxy that speaks TLS in front".into()));
         }
         let Some(kind) = SocketType::from_number(number) else {
-            let wanted = "use SWOOLE_SOCK_TCP, SWOOLE_SOCK_TCP6 or SWOOLE_SOCK_UNIX_STREAM";
+            let wanted = "use SWOOLE_SOCK_TCP, _TCP6, _UDP, _UDP6 or _UNIX_STREAM";
             let message = format!("socket type[{number}] is not available: {wanted}");
             return Err((libc::EPROTONOSUPPORT.into(), message));
         };
@@ -92,6 +92,7 @@ pub(crate) struct Port {
     /// Its property `connections`.
     pub(crate) connections: Owned,
     pub(crate) number: u16,
+    kind: SocketType,
     socket_type: i64,
     descriptor: i32,
 }
@@ -164,13 +165,16 @@ impl Port {
         let inherited = |index: usize| primary.and_then(|primary| primary.callbacks[index].clone());
         let callbacks = array::from_fn(|index| own[index].clone().or_else(|| inherited(index)));
         let (number, descriptor, socket_type) = (self.number, self.descriptor, self.socket_type);
-        Serving { protocol, config: Arc::new(config), callbacks, number, descriptor, socket_type }
+        let is_datagram = self.kind.is_datagram();
+        Serving { protocol, is_datagram, config: Arc::new(config), callbacks, number, descriptor, socket_type }
     }
 }
 
 /// A port of a running server.
 pub(crate) struct Serving {
     pub(crate) protocol: Protocol,
+    /// Datagrams come, not connections.
+    is_datagram: bool,
     /// Of its own are only the options that are a port's.
     pub(crate) config: Arc<Config>,
     /// Its own ones, and where it has none the primary port's.
@@ -189,6 +193,7 @@ impl Serving {
     /// The callback without which it makes no sense, if it is missing.
     pub(crate) fn lacks(&self) -> Option<String> {
         let (event, message) = match self.protocol {
+            _ if self.is_datagram => (Event::Packet, "require onPacket callback"),
             Protocol::WebSocket => (Event::Message, "require onMessage callback"),
             Protocol::Http => (Event::Request, "require onRequest callback"),
             Protocol::Raw => (Event::Receive, "require onReceive callback"),
@@ -238,6 +243,7 @@ pub(crate) fn create(address: &Address<'_>, socket: Socket, number: u16) -> Resu
         socket: RefCell::new(Some(socket)),
         connections,
         number,
+        kind: address.kind,
         socket_type: address.number,
         descriptor,
     });

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 
 use socket2::Socket;
 use wirewool_engine::config::Config;
-use wirewool_engine::listener::PORTS_MAX;
+use wirewool_engine::listener::{Listeners, PORTS_MAX};
 use wirewool_hub::fd::Fd;
 use wirewool_ipc::exchange::{Exchange, Standing};
 use wirewool_ipc::process::is_foreign;
@@ -88,6 +88,7 @@ pub(crate) struct Shared {
     pub(crate) config: Arc<Config>,
     /// By their index, the primary one first.
     pub(crate) ports: Vec<Serving>,
+    pub(crate) listeners: Listeners,
     /// Reactors in the master own the connections.
     pub(crate) has_reactors: bool,
     pub(crate) began: SystemTime,

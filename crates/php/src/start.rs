@@ -75,7 +75,6 @@ fn servings(server: Object<'_>, state: &Server, config: &Config) -> Vec<Serving>
 /// What a server starts with.
 struct Common {
     shared: Rc<Shared>,
-    listeners: Listeners,
 }
 
 fn prepare(server: Object<'_>, state: &Server, mut config: Config, ports: Vec<Serving>) -> io::Result<Common> {
@@ -101,8 +100,15 @@ fn prepare(server: Object<'_>, state: &Server, mut config: Config, ports: Vec<Se
     let (seats, owners) = if has_reactors { (config.reactors + workers, config.reactors) } else { (workers, workers) };
     let table = Arc::new(Table::new(owners, config.max_connection)?);
     let exchange = Arc::new(Exchange::new(seats, config.ring_bytes)?);
-    let shared =
-        Rc::new(Shared { table, exchange, config: Arc::new(config), ports, has_reactors, began: SystemTime::now() });
+    let shared = Rc::new(Shared {
+        table,
+        exchange,
+        config: Arc::new(config),
+        ports,
+        listeners: Listeners::new(listeners),
+        has_reactors,
+        began: SystemTime::now(),
+    });
     if let Some(connections) = server.property(slot::CONNECTIONS).as_object().and_then(Object::state::<Connections>) {
         connections.bind(Some(Rc::new(Walk::new(shared.clone(), None))));
     }
@@ -111,7 +117,7 @@ fn prepare(server: Object<'_>, state: &Server, mut config: Config, ports: Vec<Se
             connections.bind(Some(Rc::new(Walk::new(shared.clone(), Some(index)))));
         }
     }
-    Ok(Common { shared, listeners: Listeners::new(listeners) })
+    Ok(Common { shared })
 }
 
 fn start(call: &Call<'_>) -> Result<bool, Stop> {
@@ -168,7 +174,7 @@ fn start(call: &Call<'_>) -> Result<bool, Stop> {
         }
     };
     ENDED.store(true, Ordering::Relaxed);
-    common.listeners.iter().for_each(listener::remove_file);
+    common.shared.listeners.iter().for_each(listener::remove_file);
     let called = ended.and_then(|()| Dispatch::of(server, &common.shared).tell(Event::Shutdown));
     state.set_phase(Phase::Constructed);
     dispatch::within_method(called)?;
@@ -195,10 +201,10 @@ fn plan(shared: &Shared) -> Plan {
 
 /// Master and manager in one.
 fn run_alone(server: Object<'_>, common: &Common) -> io::Result<Left> {
-    let Common { shared, listeners } = common;
+    let Common { shared } = common;
     let signals = Signals::install(&[Signal::Term, Signal::Int])?;
     let manager =
-        Manager::new(plan(shared), shared.table.clone(), shared.exchange.clone(), listeners.clone(), signals)?;
+        Manager::new(plan(shared), shared.table.clone(), shared.exchange.clone(), shared.listeners.clone(), signals)?;
     match run_manager(server, common, manager)? {
         Managed::Ended(called) => Ok(Left::Master(called)),
         Managed::Worker(result) => Ok(Left::Child(result)),
@@ -207,24 +213,25 @@ fn run_alone(server: Object<'_>, common: &Common) -> io::Result<Left> {
 
 /// The master with its reactors, and in another process the manager.
 fn run_master(server: Object<'_>, common: &Common) -> io::Result<Left> {
-    let Common { shared, listeners } = common;
+    let Common { shared } = common;
     let (table, exchange) = (shared.table.clone(), shared.exchange.clone());
-    let mut master = match Master::fork(plan(shared), shared.config.reactors, table, exchange, listeners.clone())? {
-        Side::Master(master) => master,
-        Side::Manager(manager) => {
-            forked();
-            let managed = set_manager(server, std::process::id()).map(|()| run_manager(server, common, manager));
-            return Ok(Left::Child(match managed {
-                Ok(Ok(Managed::Ended(called) | Managed::Worker(called))) => called,
-                Ok(Err(error)) => {
-                    tracing::error!("the manager ends: {error}");
-                    process::set_exit_status(1);
-                    Ok(())
-                }
-                Err(stop) => Err(stop),
-            }));
-        }
-    };
+    let mut master =
+        match Master::fork(plan(shared), shared.config.reactors, table, exchange, shared.listeners.clone())? {
+            Side::Master(master) => master,
+            Side::Manager(manager) => {
+                forked();
+                let managed = set_manager(server, std::process::id()).map(|()| run_manager(server, common, manager));
+                return Ok(Left::Child(match managed {
+                    Ok(Ok(Managed::Ended(called) | Managed::Worker(called))) => called,
+                    Ok(Err(error)) => {
+                        tracing::error!("the manager ends: {error}");
+                        process::set_exit_status(1);
+                        Ok(())
+                    }
+                    Err(stop) => Err(stop),
+                }));
+            }
+        };
     let dispatch = Dispatch::of(server, shared);
     registry::enable(shared.config.coroutines);
     let pid = master.manager().map_or(0, |pid| pid.as_raw_pid().unsigned_abs());
@@ -340,7 +347,7 @@ fn settings(shared: &Shared) -> Vec<Settings> {
 
 /// The place of a worker among the processes of the server.
 fn station(common: &Common, seat: Seat) -> io::Result<Station> {
-    let Common { shared, listeners } = common;
+    let Common { shared } = common;
     let (table, exchange, config) = (shared.table.clone(), shared.exchange.clone(), &shared.config);
     let limits = Limits { push_bytes_max: config.push_bytes_max, outbox_bytes_max: config.outbox_bytes_max };
     let Seat { seat, signals, .. } = seat;
@@ -349,7 +356,7 @@ fn station(common: &Common, seat: Seat) -> io::Result<Station> {
     if shared.has_reactors {
         return Station::elsewhere(among, config.max_wait_time);
     }
-    let reactor = Reactor::new(config, settings(shared), listeners, table, exchange, seat)?;
+    let reactor = Reactor::new(config, settings(shared), &shared.listeners, table, exchange, seat)?;
     Station::own(reactor, Some(among), config.max_wait_time)
 }
 

@@ -40,7 +40,7 @@ swoole_websocket_closeframe = Swoole\WebSocket\CloseFrame
 swoole_http_request = Swoole\Http\Request
 swoole_http_response = Swoole\Http\Response
 swoole_connection_iterator = Swoole\Connection\Iterator
-Server: __construct, set, on, getCallback, listen, addlistener, start, send, close, exists, exist,
+Server: __construct, set, on, getCallback, listen, addlistener, start, send, sendto, close, exists, exist,
     getClientInfo, connection_info, getClientList, connection_list, bind, protect, stats, reload, stop,
     getWorkerId, getWorkerPid, getWorkerStatus, getManagerPid, getMasterPid, getLastError, shutdown,
     defer, tick, after, clearTimer

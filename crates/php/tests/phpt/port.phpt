@@ -112,7 +112,7 @@ int(22)
 
 Warning: Swoole\Server::listen(): SWOOLE_SSL is not available yet: put a proxy that speaks TLS in front in %s on line %d
 
-Warning: Swoole\Server::listen(): socket type[99] is not available: use SWOOLE_SOCK_TCP, SWOOLE_SOCK_TCP6 or SWOOLE_SOCK_UNIX_STREAM in %s on line %d
+Warning: Swoole\Server::listen(): socket type[99] is not available: use SWOOLE_SOCK_TCP, _TCP6, _UDP, _UDP6 or _UNIX_STREAM in %s on line %d
 bool(false)
 bool(false)
 3
