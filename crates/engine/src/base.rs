@@ -1,17 +1,16 @@
 //! Forked workers, each with its own loop, and a manager that replaces them.
 
 use crate::config::Config;
-use crate::dispatch::{self, Dispatch, Handlers};
+use crate::dispatch::{self, Dispatch};
 use crate::listener::Listeners;
 use crate::manager::{Besides, Happened, Manager, Plan, Seat};
+use crate::port::Ports;
 use crate::reactor::Reactor;
 use crate::server::{Attempt, Server, StartError};
 use crate::station::{Among, Station, Way};
 use crate::worker;
 use std::io::{self, Write};
 use std::process::exit;
-use std::sync::Arc;
-use wirewool_hub::settings::Protocol;
 use wirewool_ipc::process::threads;
 use wirewool_ipc::signal::{Signal, Signals};
 
@@ -19,7 +18,7 @@ pub(crate) fn start(
     server: &Server,
     config: &Config,
     listeners: &Listeners,
-    handlers: &Arc<Handlers>,
+    ports: &Ports,
     started: &dyn Fn(Server),
 ) -> Result<(), StartError> {
     refuse_threads()?;
@@ -36,7 +35,7 @@ pub(crate) fn start(
     let signals = Signals::install(&[Signal::Term, Signal::Int]).attempt("cannot watch for signals")?;
     let (table, exchange) = (server.shared.table.clone(), server.shared.exchange.clone());
     let manager = Manager::new(plan, table, exchange, listeners.clone(), signals);
-    let serve = |seat: Seat| serve(server, config, listeners, handlers, started, seat);
+    let serve = |seat: Seat| serve(server, config, listeners, ports, started, seat);
     manage(manager.attempt("cannot watch for signals")?, &serve).attempt("cannot manage the workers")
 }
 
@@ -74,18 +73,17 @@ fn serve(
     server: &Server,
     config: &Config,
     listeners: &Listeners,
-    handlers: &Arc<Handlers>,
+    ports: &Ports,
     started: &dyn Fn(Server),
     seat: Seat,
 ) -> io::Result<()> {
     let shared = &server.shared;
-    let ports = vec![config.settings(Protocol::WebSocket, handlers.request.is_some(), false)];
     let (table, exchange) = (shared.table.clone(), shared.exchange.clone());
-    let reactor = Reactor::new(config, ports, listeners, table, exchange, seat.seat)?;
+    let reactor = Reactor::new(config, ports.settings(), listeners, table, exchange, seat.seat)?;
     let among = join(server, seat);
     started(server.clone());
     let mut station = Station::own(reactor, Some(among), config.max_wait_time)?;
-    let mut dispatch = Dispatch::new(server.clone(), handlers.clone(), config);
+    let mut dispatch = Dispatch::new(server.clone(), ports.clone());
     worker::run(&mut station, &mut dispatch, server, shared.inboxes.first(), config)
 }
 

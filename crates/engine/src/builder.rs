@@ -1,10 +1,11 @@
 //! A server before its start: its handlers, its settings, and how it comes to run.
 
-use crate::config::{Config, DispatchMode, Mode};
+use crate::config::{Config, ConfigError, DispatchMode, Mode};
 use crate::dispatch::Handlers;
 use crate::frame::{Acceptance, Frame, Outcome, Request};
 use crate::link::Inbox;
-use crate::listener::{BindError, Listener, Listeners};
+use crate::listener::{BindError, Listener, Listeners, PORTS_MAX};
+use crate::port::{Port, Ports};
 use crate::remote::Limits;
 use crate::server::{Attempt, Server, Shared, StartError};
 use crate::{base, process, thread};
@@ -23,6 +24,7 @@ pub struct Builder {
     pub(crate) listener: Result<Listener, BindError>,
     pub(crate) config: Config,
     pub(crate) handlers: Handlers,
+    pub(crate) ports: Vec<Port>,
 }
 
 impl Builder {
@@ -81,6 +83,13 @@ impl Builder {
     pub fn on_pong<R: Outcome>(mut self, handler: impl Fn(&Server, Fd, &[u8]) -> R + Send + Sync + 'static) -> Builder {
         self.config.pong_events = true;
         self.handlers.pong = Some(Box::new(move |server, fd, payload| handler(server, fd, payload).into_error()));
+        self
+    }
+
+    /// Listens on a further port: with this one it is one server, so that every method reaches the connections of all.
+    #[must_use]
+    pub fn listen(mut self, port: Port) -> Builder {
+        self.ports.push(port);
         self
     }
 
@@ -228,12 +237,20 @@ impl Builder {
     /// # Errors
     /// As [`Builder::start`].
     pub fn start_with(self, started: impl Fn(Server)) -> Result<(), StartError> {
-        let Builder { listener, mut config, handlers } = self;
+        let Builder { listener, mut config, handlers, ports: further } = self;
         if handlers.message.is_none() {
             return Err(StartError::NoMessageHandler);
         }
-        config.check()?;
-        let listener = listener?;
+        if let Some((port, handler)) = further.iter().find_map(|port| Some((port, port.lacks()?))) {
+            return Err(StartError::NoHandler { port: port.local_addr(), handler });
+        }
+        if further.len() >= PORTS_MAX {
+            let (value, wanted) = ((further.len() + 1).to_string(), "1 to 256");
+            return Err(ConfigError { option: "ports", value, wanted }.into());
+        }
+        let primary = Port { listener, config: config.clone(), handlers };
+        let (ports, listeners) = Ports::split([primary].into_iter().chain(further).collect())?;
+        let listeners = Listeners::new(listeners);
         let descriptors =
             wirewool_ipc::process::raise_descriptor_limit().attempt("cannot read the descriptor limit")?;
         config.max_connection = config.max_connection.min(usize::try_from(descriptors).unwrap_or(usize::MAX));
@@ -252,19 +269,24 @@ impl Builder {
             way: OnceLock::new(),
             stopping: AtomicBool::new(false),
             ended: AtomicBool::new(false),
+            listeners: listeners.clone(),
             mode: config.mode,
             limits: Limits { push_bytes_max: config.push_bytes_max, outbox_bytes_max: config.outbox_bytes_max },
         };
         let server = Server { shared: Arc::new(shared) };
-        listener.listen(config.backlog, config.tcp_nodelay).attempt("cannot listen")?;
-        if let Some(address) = listener.address() {
-            tracing::info!("listening on {address} with {} workers", config.workers);
+        for (listener, port) in listeners.iter().zip(ports.iter()) {
+            listener.listen(port.config.backlog, port.config.tcp_nodelay).attempt("cannot listen")?;
+            if let Some(address) = listener.address() {
+                tracing::info!("listening on {address} with {} workers", config.workers);
+            }
         }
-        let listeners = Listeners::new(vec![listener]);
-        match config.mode {
-            Mode::Base => base::start(&server, &config, &listeners, &Arc::new(handlers), &started),
-            Mode::Process => process::start(&server, &config, &listeners, &Arc::new(handlers), &started),
-            Mode::Thread => thread::start(&server, &config, &listeners, &Arc::new(handlers), &started),
-        }
+        let ended = match config.mode {
+            Mode::Base => base::start(&server, &config, &listeners, &ports, &started),
+            Mode::Process => process::start(&server, &config, &listeners, &ports, &started),
+            Mode::Thread => thread::start(&server, &config, &listeners, &ports, &started),
+        };
+        // Only whoever began it comes here.
+        listeners.iter().for_each(Listener::remove_file);
+        ended
     }
 }

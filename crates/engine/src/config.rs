@@ -273,6 +273,16 @@ impl Config {
         }
     }
 
+    /// Tells raw bytes apart in this way.
+    pub fn set_packets(&mut self, packets: Packets) {
+        let (gathers, splits) = (matches!(packets, Packets::Gathered(_)), matches!(packets, Packets::Split(_)));
+        (self.mark_check, self.mark_split, self.count_check) = (gathers, splits, !gathers && !splits);
+        match packets {
+            Packets::Gathered(mark) | Packets::Split(mark) => self.mark = mark,
+            Packets::Counted(count) => self.count = count,
+        }
+    }
+
     /// What a loop's hub is told about a port.
     pub fn settings(&self, protocol: Protocol, requests: bool, own_handshake: bool) -> Settings {
         Settings {

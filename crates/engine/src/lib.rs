@@ -11,7 +11,7 @@
 //!     .expect("the server runs");
 //! ```
 //!
-//! * [`server`], [`builder`]: the front door; [`config`], [`options`]: what can be set; [`frame`]: what handlers get.
+//! * [`server`], [`builder`], [`port`]: the front door; [`config`], [`options`]: what can be set; [`frame`]: what handlers get.
 //! * `process`, `base`, `thread`: the modes; [`master`] and [`manager`]: fork and watch; [`reactors`]: the master's threads.
 //! * `worker`: the loop that runs handlers, on a [`station`]: with a [`reactor`] of its own, or at a `desk`.
 //! * [`reactor`]: a pass, on `poller`, `sockets`, `acceptor`, [`listener`]; [`quota`]: log lines that peers cause.
@@ -33,6 +33,7 @@ pub mod manager;
 pub mod master;
 pub mod options;
 pub mod poller;
+pub mod port;
 mod process;
 mod promises;
 pub mod quota;
@@ -50,11 +51,9 @@ mod worker;
 pub use crate::builder::Builder;
 pub use crate::config::Mode;
 pub use crate::frame::{Acceptance, Frame, Message, Request};
+pub use crate::port::Port;
 pub use crate::server::{Server, StartError};
-pub use wirewool_hub::command::Refused;
-pub use wirewool_hub::fd::Fd;
+pub use wirewool_hub::{command::Refused, event::Datagram, fd::Fd};
 pub use wirewool_proto::http::response::Response;
-pub use wirewool_proto::websocket::close::CloseCode;
-pub use wirewool_proto::websocket::extension::Compression;
-pub use wirewool_proto::websocket::frame::Opcode;
-pub use wirewool_proto::websocket::message::Kind;
+pub use wirewool_proto::packets::{Count, Mark, Number, Packets};
+pub use wirewool_proto::websocket::{close::CloseCode, extension::Compression, frame::Opcode, message::Kind};

@@ -2,9 +2,12 @@
 
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::net::{SendFlags, Shutdown};
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, SockAddr, SockRef, Socket, Type};
+use std::fs;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::os::unix::fs::FileTypeExt;
+use std::path::Path;
 use std::sync::Arc;
 
 /// An address that cannot be bound.
@@ -27,16 +30,31 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Binds to the first of the addresses that `address` names; port 0 takes a free one.
+    /// Binds to the first of the addresses that `address` names, or to the path behind `unix:`; port 0 takes a free one.
     ///
     /// # Errors
     /// The name is unknown, the address is not this machine's, the port is taken or forbidden.
     pub fn bind(address: &str) -> Result<Listener, BindError> {
+        match address.strip_prefix("unix:") {
+            Some(path) => bind_unix(path).map_err(|source| BindError { address: address.to_owned(), source }),
+            None => Listener::bind_first(address, Type::STREAM),
+        }
+    }
+
+    /// As [`Listener::bind`], for datagrams.
+    ///
+    /// # Errors
+    /// As [`Listener::bind`]; a path is no address of the internet.
+    pub fn bind_datagrams(address: &str) -> Result<Listener, BindError> {
+        Listener::bind_first(address, Type::DGRAM)
+    }
+
+    fn bind_first(address: &str, kind: Type) -> Result<Listener, BindError> {
         let fail = |source| BindError { address: address.to_owned(), source };
         let addresses = address.to_socket_addrs().map_err(fail)?;
         let mut result = Err(io::Error::new(io::ErrorKind::AddrNotAvailable, "the host has no address"));
         for address in addresses {
-            result = bind(address);
+            result = bind(address, kind);
             if result.is_ok() {
                 break;
             }
@@ -76,6 +94,21 @@ impl Listener {
     pub fn shut(&self) {
         // The only error is that it has happened before.
         let _ = rustix::net::shutdown(&*self.socket, Shutdown::Read);
+    }
+
+    /// Is it the same socket?
+    pub(crate) fn is(&self, other: &Listener) -> bool {
+        Arc::ptr_eq(&self.socket, &other.socket)
+    }
+
+    /// Removes the file of a unix socket; another socket has none.
+    pub fn remove_file(&self) {
+        let address = SockRef::from(&*self.socket).local_addr();
+        if let Some(path) = address.as_ref().ok().and_then(SockAddr::as_pathname)
+            && let Err(error) = fs::remove_file(path)
+        {
+            tracing::warn!("the server's socket {} is not removed: {error}", path.display());
+        }
     }
 
     /// Do datagrams come, not connections?
@@ -141,15 +174,41 @@ impl Listeners {
     }
 }
 
-fn bind(address: SocketAddr) -> io::Result<Listener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    // A restart must not wait for the last connections' time to pass.
-    socket.set_reuse_address(true)?;
+fn bind(address: SocketAddr, kind: Type) -> io::Result<Listener> {
+    let socket = Socket::new(Domain::for_address(address), kind, None)?;
+    // A restart must not wait for the last connections' time to pass. With datagrams, it would let others take them.
+    socket.set_reuse_address(kind == Type::STREAM)?;
     if address.is_ipv6() {
         socket.set_only_v6(false)?;
     }
     socket.bind(&address.into())?;
     Listener::adopt(OwnedFd::from(socket))
+}
+
+fn bind_unix(path: &str) -> io::Result<Listener> {
+    let address = SockAddr::unix(path)?;
+    remove_stale(Path::new(path), &address)?;
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.bind(&address)?;
+    Listener::adopt(OwnedFd::from(socket))
+}
+
+/// A unix socket's file outlives the process that made it: one that nobody answers on is in the way, and removed.
+///
+/// # Errors
+/// It cannot be removed, or nobody knows whether somebody answers.
+pub fn remove_stale(path: &Path, address: &SockAddr) -> io::Result<()> {
+    let is_socket = fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket());
+    if is_socket {
+        let probe = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+        // Its backlog may be full: then somebody is there, and this must not wait for him.
+        probe.set_nonblocking(true)?;
+        let refused = probe.connect(address).is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused);
+        if refused {
+            fs::remove_file(path)?;
+        }
+    }
+    Ok(())
 }
 
 impl AsFd for Listener {

@@ -2,23 +2,22 @@
 
 use crate::base::{join, manage, refuse_threads};
 use crate::config::Config;
-use crate::dispatch::{Dispatch, Handlers};
+use crate::dispatch::Dispatch;
 use crate::listener::Listeners;
 use crate::manager::{Besides, Plan, Seat};
 use crate::master::{Master, News, Side};
+use crate::port::Ports;
 use crate::server::{Attempt, Server, StartError};
 use crate::station::Station;
 use crate::worker;
 use std::io::{self, Write};
 use std::process::exit;
-use std::sync::Arc;
-use wirewool_hub::settings::Protocol;
 
 pub(crate) fn start(
     server: &Server,
     config: &Config,
     listeners: &Listeners,
-    handlers: &Arc<Handlers>,
+    ports: &Ports,
     started: &dyn Fn(Server),
 ) -> Result<(), StartError> {
     refuse_threads()?;
@@ -37,15 +36,16 @@ pub(crate) fn start(
     let mut master = match side.attempt("cannot fork the manager")? {
         Side::Master(master) => master,
         Side::Manager(manager) => {
-            let managed = manage(manager, &|seat| serve(server, config, handlers, started, seat));
+            let managed = manage(manager, &|seat| serve(server, config, ports, started, seat));
             if let Err(error) = &managed {
                 tracing::error!("the manager ends: {error}");
             }
             exit(i32::from(managed.is_err()))
         }
     };
-    let ports = vec![config.settings(Protocol::WebSocket, handlers.request.is_some(), false)];
-    let mut reactors = Some(master.start(config, ports, false, table).attempt("cannot start the reactors")?);
+    let mut reactors = Some(
+        master.start(config, ports.settings(), ports.tells_connected(), table).attempt("cannot start the reactors")?,
+    );
     loop {
         match master.next(&mut reactors, &Besides::default()).attempt("cannot wait")? {
             News::Ending | News::Nothing => {}
@@ -56,16 +56,10 @@ pub(crate) fn start(
 }
 
 /// A worker, from the first event to the last.
-fn serve(
-    server: &Server,
-    config: &Config,
-    handlers: &Arc<Handlers>,
-    started: &dyn Fn(Server),
-    seat: Seat,
-) -> io::Result<()> {
+fn serve(server: &Server, config: &Config, ports: &Ports, started: &dyn Fn(Server), seat: Seat) -> io::Result<()> {
     let among = join(server, seat);
     started(server.clone());
     let mut station = Station::elsewhere(among, config.max_wait_time)?;
-    let mut dispatch = Dispatch::new(server.clone(), handlers.clone(), config);
+    let mut dispatch = Dispatch::new(server.clone(), ports.clone());
     worker::run(&mut station, &mut dispatch, server, None, config)
 }

@@ -1,13 +1,11 @@
 //! Turns the host, port and socket type of a server into a bound socket.
 
-use std::fs;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::os::fd::AsFd;
-use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 
-use socket2::{Domain, SockAddr, SockRef, Socket, Type};
+use socket2::{Domain, SockAddr, Socket, Type};
+use wirewool_engine::listener::remove_stale;
 
 /// What kind of socket, of the numbers `SWOOLE_SOCK_*`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,31 +57,6 @@ pub(crate) fn bind(host: &str, port: u16, kind: SocketType) -> io::Result<(Socke
     socket.bind(&address)?;
     let port = socket.local_addr()?.as_socket().map_or(0, |address| address.port());
     Ok((socket, port))
-}
-
-/// A unix socket's file outlives the process that made it: one that nobody answers on is in the way.
-fn remove_stale(path: &Path, address: &SockAddr) -> io::Result<()> {
-    let is_socket = fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket());
-    if is_socket {
-        let probe = Socket::new(Domain::UNIX, Type::STREAM, None)?;
-        // Its backlog may be full: then somebody is there, and this must not wait for him.
-        probe.set_nonblocking(true)?;
-        let refused = probe.connect(address).is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused);
-        if refused {
-            fs::remove_file(path)?;
-        }
-    }
-    Ok(())
-}
-
-/// Removes the file of a unix socket; another socket has none.
-pub(crate) fn remove_file(socket: impl AsFd) {
-    let address = SockRef::from(&socket).local_addr();
-    if let Some(path) = address.as_ref().ok().and_then(SockAddr::as_pathname)
-        && let Err(error) = fs::remove_file(path)
-    {
-        tracing::warn!("the server's socket {} is not removed: {error}", path.display());
-    }
 }
 
 fn resolve(host: &str, port: u16, fits: fn(&SocketAddr) -> bool) -> io::Result<SocketAddr> {

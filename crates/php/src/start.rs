@@ -33,7 +33,6 @@ use crate::exception;
 use crate::guard::Stop;
 use crate::iterator::Connections;
 use crate::last_error;
-use crate::listener;
 use crate::log;
 use crate::method::{Call, methods};
 use crate::port::{self, Serving};
@@ -174,7 +173,7 @@ fn start(call: &Call<'_>) -> Result<bool, Stop> {
         }
     };
     ENDED.store(true, Ordering::Relaxed);
-    common.shared.listeners.iter().for_each(listener::remove_file);
+    common.shared.listeners.iter().for_each(Listener::remove_file);
     let called = ended.and_then(|()| Dispatch::of(server, &common.shared).tell(Event::Shutdown));
     state.set_phase(Phase::Constructed);
     dispatch::within_method(called)?;
