@@ -172,6 +172,13 @@ def test_each_port_has_its_own_limits(ports):
         assert little.frame().code == 1009
 
 
+def test_the_servers_times_hold_for_all_ports(ports):
+    server = ports({"set": {"open_http_protocol": True}, "on": ["request"]}, set={"worker_num": 1, "http_head_timeout": 0.2})
+    for index in (0, 1):
+        # The default is longer than this client waits.
+        assert Wire(server[index], timeout=5).until_closed() == b""
+
+
 def test_all_listeners_are_shut_when_the_server_ends(ports):
     server = ports({}, {"set": RAW})
     server.server.terminate()

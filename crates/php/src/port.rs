@@ -204,12 +204,20 @@ impl Serving {
     /// What the loops that have its connections are told; `server` has what holds for all ports.
     pub(crate) fn settings(&self, server: &Config) -> Settings {
         let own = self.config.settings(self.protocol, self.has(Event::Request), self.has(Event::Handshake));
-        let all = server.settings(self.protocol, false, false);
         Settings {
+            protocol: own.protocol,
+            packets: own.packets,
+            requests: own.requests,
+            own_handshake: own.own_handshake,
+            deflate_level: own.deflate_level,
+            deflate_threshold: own.deflate_threshold,
+            ping_events: own.ping_events,
+            pong_events: own.pong_events,
             buffer_events: self.has(Event::BufferFull) || self.has(Event::BufferEmpty),
-            push_bytes_max: all.push_bytes_max,
-            outbox_bytes_max: all.outbox_bytes_max,
-            ..own
+            buffer_high_watermark_bytes: own.buffer_high_watermark_bytes,
+            buffer_low_watermark_bytes: own.buffer_low_watermark_bytes,
+            message_bytes_max: own.message_bytes_max,
+            ..server.settings(self.protocol, false, false)
         }
     }
 }
