@@ -375,11 +375,12 @@ impl Hub {
 
     #[inline]
     fn process(&mut self, row: u32, input: &mut [u8], wire: &mut dyn Wire, handler: &mut dyn Handler) -> Verdict {
-        let sending = &self.out.rows[row as usize];
-        match sending.phase {
+        match self.out.rows[row as usize].phase {
             Phase::Open => match &mut self.receiving[row as usize] {
                 Receiving::WebSocket(receiver) => {
-                    self.out.message_bytes_max = self.out.ports[usize::from(sending.port)].message_bytes_max;
+                    if self.out.ports.len() > 1 {
+                        self.out.message_bytes_max = self.out.settings(row).message_bytes_max;
+                    }
                     websocket(receiver, &mut self.out, row, input, wire, handler)
                 }
                 Receiving::Http(_) => self.requests(row, input, wire, handler),

@@ -41,7 +41,7 @@ pub(crate) struct Outbound {
     deflaters: Deflaters,
     /// The time of the pass.
     pub(crate) now: Moment,
-    /// The longest message of the connection that is read from.
+    /// The longest message of the connection that is read from; of a single port's it is always the same.
     pub(crate) message_bytes_max: usize,
     /// More input of the same read waits to be handled.
     pub(crate) more: bool,
@@ -71,7 +71,6 @@ impl Outbound {
             push_bytes_max: settings.push_bytes_max,
             congestion_bytes: settings.outbox_bytes_max / 2,
             outbox_bytes_max: settings.outbox_bytes_max,
-            ports,
             rows: Vec::new(),
             directory: Directory::default(),
             hint: Cell::new(0),
@@ -79,7 +78,8 @@ impl Outbound {
             spares: Spares::default(),
             deflaters: Deflaters::default(),
             now: Moment(0),
-            message_bytes_max: 0,
+            message_bytes_max: settings.message_bytes_max,
+            ports,
             more: false,
             dirty: Vec::new(),
             dirty_since_micros: 0,
