@@ -179,6 +179,19 @@ def test_the_servers_times_hold_for_all_ports(ports):
         assert Wire(server[index], timeout=5).until_closed() == b""
 
 
+def test_nothing_is_set_up_once_the_server_runs(ports):
+    server = ports({"set": RAW})
+    with open_websocket(server[0]) as websocket:
+        websocket.message()
+        answer = ask(websocket, "late")
+    assert answer["result"] == [False, None, False, 2]
+    assert answer["warnings"] == [
+        "Swoole\\Server\\Port::on(): server is running, unable to register event callback function",
+        "Swoole\\Server\\Port::set(): server is running, unable to change its settings",
+        "Swoole\\Server::listen(): server is running, unable to listen to another port",
+    ]
+
+
 def test_all_listeners_are_shut_when_the_server_ends(ports):
     server = ports({}, {"set": RAW})
     server.server.terminate()

@@ -25,6 +25,8 @@ function call(Server $server, string $what, array $with): mixed
         'fds' => iterator_to_array($server->ports[$with[0]]->connections, false),
         'count' => count($server->ports[$with[0]]->connections),
         'isset' => isset($server->ports[$with[0]]->connections[$with[1]]),
+        'late' => [$server->ports[1]->on('close', fn () => 0), $server->ports[1]->set(['backlog' => 1]),
+            $server->listen('127.0.0.1', 0, SWOOLE_SOCK_TCP), count($server->ports)],
         'port' => array_diff_key(get_object_vars($server->ports[$with[0]]), ['connections' => 0]),
         default => $server->$what(...$with),
     };
