@@ -94,11 +94,23 @@ namespace Swoole {
         /** @return callable|null */
         public function getCallback(string $event_name) {}
 
+        /** @return Server\Port|false */
+        public function listen(string $host, int $port, int $sock_type) {}
+
+        /**
+         * @return Server\Port|false
+         * @implementation-alias Swoole\Server::listen
+         */
+        public function addlistener(string $host, int $port, int $sock_type) {}
+
         /** @return bool */
         public function start() {}
 
         /** @return bool */
         public function send(int|string $fd, string $send_data, int $serverSocket = -1) {}
+
+        /** @return bool */
+        public function sendto(string $ip, int $port, string $send_data, int $server_socket = -1) {}
 
         /** @return bool */
         public function close(int $fd, bool $reset = false) {}
@@ -201,6 +213,42 @@ namespace Swoole {
 
         /** @return bool */
         public function clearTimer(int $timer_id) {}
+    }
+}
+
+namespace Swoole\Server {
+    /** @not-serializable */
+    #[\AllowDynamicProperties]
+    class Port
+    {
+        /** @var string */
+        public $host = "";
+        /** @var int */
+        public $port = 0;
+        /** @var int */
+        public $type = 0;
+        /** @var int */
+        public $sock = -1;
+        /** @var bool */
+        public $ssl = false;
+        /** @var array|null */
+        public $setting = null;
+        /** @var \Swoole\Connection\Iterator|null */
+        public $connections = null;
+
+        private function __construct() {}
+
+        /** @return void */
+        public function set(array $settings) {}
+
+        /** @return bool */
+        public function on(string $event_name, callable $callback) {}
+
+        /** @return callable|null */
+        public function getCallback(string $event_name) {}
+
+        /** @return object|false */
+        public function getSocket() {}
     }
 }
 

@@ -50,6 +50,23 @@ namespace Swoole\Server {
         public $data = null;
     }
 
+    /** A datagram, with event_object. */
+    final class Packet
+    {
+        /** @var int */
+        public $server_socket = 0;
+        /** @var int */
+        public $server_port = 0;
+        /** @var float */
+        public $dispatch_time = 0.0;
+        /** @var string|null */
+        public $address = null;
+        /** @var int */
+        public $port = 0;
+        /** @var string|null */
+        public $data = null;
+    }
+
     /** A message from another process, with event_object. */
     final class PipeMessage
     {

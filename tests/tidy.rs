@@ -39,7 +39,7 @@ const SEED_SCRIPTS: [&str; 15] = [
 ];
 
 /// Each file of crates/proto that reads what a peer sent, and the fuzz target that tries it.
-const DECODERS: [(&str, &str); 22] = [
+const DECODERS: [(&str, &str); 23] = [
     ("http/answer", "upgrade"),
     ("http/answer_reader", "answer"),
     ("http/body", "request_body"),
@@ -49,6 +49,7 @@ const DECODERS: [(&str, &str); 22] = [
     ("http/head", "request_head"),
     ("http/request", "request_head"),
     ("inflate", "inflate"),
+    ("packets", "packets"),
     ("websocket/client", "client"),
     ("websocket/close", "close_payload"),
     ("websocket/deflate", "inflate"),

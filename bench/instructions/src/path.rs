@@ -61,7 +61,7 @@ pub(crate) struct Ground {
 impl Ground {
     fn new(connections: u64, deflate: bool) -> Ground {
         let mut ground = Ground {
-            hub: Hub::new(Settings::default()),
+            hub: Hub::new(vec![Settings::default()]),
             wire: Sink,
             echo: Echo { answer: Vec::new() },
             places: Vec::new(),
@@ -107,7 +107,7 @@ impl Ground {
     fn open(&mut self, upgrade: &[u8]) -> Place {
         let fd = Fd::new(self.next_fd).expect("counted from 1");
         self.next_fd += 1;
-        let place = self.hub.open(fd);
+        let place = self.hub.open(fd, 0);
         self.hub.announce(place, &mut self.wire, &mut self.echo);
         self.receive(place, upgrade);
         self.places.push(place);

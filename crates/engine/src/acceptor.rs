@@ -1,11 +1,11 @@
-//! Accepts connections from the listener that all workers share, each its share of them.
+//! Accepts connections from the listeners that all workers share, each its share of them.
 //!
 //! `EPOLLEXCLUSIVE` wakes one waiting worker, always the same one while it keeps up. So a worker that has more than
 //! its share hands the connection over: it leaves word for the one with the fewest, rings it, and looks away from the
-//! listener for a moment. If nobody took the connection in that time, it does: a busy server is better than an idle
+//! listeners for a moment. If nobody took the connection in that time, it does: a busy server is better than an idle
 //! balance. A worker that looks away itself does not hand on what it is handed: two could do so for ever.
 
-use crate::listener;
+use crate::listener::{Listener, Listeners};
 use crate::poller::{Flags, Poller};
 use rustix::fd::{AsRawFd, OwnedFd};
 use rustix::io::Errno;
@@ -17,6 +17,7 @@ use std::sync::Arc;
 use wirewool_hub::time::Moment;
 use wirewool_ipc::exchange::Exchange;
 use wirewool_ipc::process::is_orphan;
+use wirewool_ipc::table::facts::Origin;
 use wirewool_ipc::table::{Row, Table};
 
 /// How long a worker looks away after it handed a connection over.
@@ -48,10 +49,11 @@ pub(crate) enum Accepted {
     Nothing,
 }
 
-/// One worker's view of the shared listener.
+/// One worker's view of the shared listeners.
 pub(crate) struct Acceptor {
-    listener: Arc<OwnedFd>,
-    token: u64,
+    listeners: Listeners,
+    /// The first one's; the others' follow.
+    first_token: u64,
     table: Arc<Table>,
     exchange: Arc<Exchange>,
     seat: usize,
@@ -65,16 +67,16 @@ pub(crate) struct Acceptor {
 
 impl Acceptor {
     pub(crate) fn new(
-        listener: Arc<OwnedFd>,
-        token: u64,
+        listeners: Listeners,
+        first_token: u64,
         table: Arc<Table>,
         exchange: Arc<Exchange>,
         seat: usize,
         max_connection: usize,
     ) -> Acceptor {
         Acceptor {
-            listener,
-            token,
+            listeners,
+            first_token,
             table,
             exchange,
             seat,
@@ -95,28 +97,39 @@ impl Acceptor {
     }
 
     fn look(&self, poller: &Poller) -> io::Result<()> {
-        poller.add(&*self.listener, self.token, Flags::IN | Flags::EXCLUSIVE)
+        let mut streams =
+            (self.first_token..).zip(self.listeners.iter()).filter(|(_, listener)| !listener.is_datagram());
+        let added = streams.try_for_each(|(token, listener)| poller.add(listener, token, Flags::IN | Flags::EXCLUSIVE));
+        if added.is_err() {
+            self.look_nowhere(poller);
+        }
+        added
+    }
+
+    /// What is registered can be removed, and the rest needs not be: this cannot fail.
+    fn look_nowhere(&self, poller: &Poller) {
+        let streams = self.listeners.iter().filter(|listener| !listener.is_datagram());
+        streams.for_each(|listener| drop(poller.remove(listener)));
     }
 
     /// No more connections, for good.
     pub(crate) fn close(&mut self, poller: &Poller) {
         if !std::mem::replace(&mut self.closed, true) && self.away.take().is_none() {
-            // It is registered: this cannot fail.
-            let _ = poller.remove(&*self.listener);
+            self.look_nowhere(poller);
         }
         self.table.retire(self.seat);
         if is_orphan() {
             // There is no master to do it, and the other workers end as well.
-            listener::shut(&self.listener);
+            self.listeners.shut();
         }
     }
 
-    /// When it looks at the listener again.
+    /// When it looks at the listeners again.
     pub(crate) fn back_at(&self) -> Option<Moment> {
         self.away.map(|(until, _)| until)
     }
 
-    /// The time passes: looks at the listener again when it is time.
+    /// The time passes: looks at the listeners again when it is time.
     pub(crate) fn tick(&mut self, now: Moment, poller: &Poller) {
         if let Some((until, why)) = self.away
             && until <= now
@@ -135,11 +148,13 @@ impl Acceptor {
         self.table.take_hand_over(self.seat)
     }
 
-    /// Accepts one connection, if it is this worker's turn. `now_ms` is the time of day, since 1970.
-    pub(crate) fn accept(&mut self, now: Moment, now_ms: u64, poller: &Poller) -> Accepted {
-        if self.closed {
+    /// Accepts one connection of the port with this index, if it is this worker's turn. `now_ms` is the time of day,
+    /// since 1970.
+    pub(crate) fn accept(&mut self, port: u8, now: Moment, now_ms: u64, poller: &Poller) -> Accepted {
+        let is_open = |listener: &&Listener| !self.closed && !listener.is_datagram();
+        let Some(listener) = self.listeners.get(port).filter(is_open).cloned() else {
             return Accepted::Nothing;
-        }
+        };
         if self.table.connections() >= self.max_connection {
             return self.no_room(now, poller, "max_connection is reached");
         }
@@ -155,10 +170,10 @@ impl Acceptor {
         } else {
             self.insists = false;
         }
-        match net::acceptfrom_with(&*self.listener, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC) {
+        match net::acceptfrom_with(&listener, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC) {
             Ok((socket, peer)) => {
                 let peer = peer.and_then(|peer| SocketAddr::try_from(peer).ok());
-                match self.table.claim(self.seat, peer, socket.as_raw_fd(), now_ms) {
+                match self.table.claim(self.seat, Origin { peer, descriptor: socket.as_raw_fd(), port }, now_ms) {
                     Some((fd, row)) => {
                         self.no_room_logged = false;
                         Accepted::Connection(fd, row, socket)
@@ -204,8 +219,7 @@ impl Acceptor {
     /// Unless it looks away already: others that ring must not put off its return.
     fn look_away(&mut self, until: Moment, why: Away, poller: &Poller) {
         if self.away.is_none() {
-            // It is registered: this cannot fail.
-            let _ = poller.remove(&*self.listener);
+            self.look_nowhere(poller);
             self.away = Some((until, why));
         }
     }
@@ -214,7 +228,7 @@ impl Acceptor {
 #[cfg(test)]
 mod tests {
     use super::{Accepted, Acceptor, HAND_OVER_MS, SHARE_SLACK};
-    use crate::listener::Listener;
+    use crate::listener::{Listener, Listeners};
     use crate::poller::Poller;
     use rustix::process::getpid;
     use std::net::TcpStream;
@@ -222,6 +236,7 @@ mod tests {
     use wirewool_hub::time::Moment;
     use wirewool_ipc::exchange::Exchange;
     use wirewool_ipc::table::Table;
+    use wirewool_ipc::table::facts::Origin;
 
     #[test]
     fn hands_over_once_and_returns_in_time_however_often_it_is_rung() {
@@ -230,22 +245,22 @@ mod tests {
         let table = Arc::new(Table::new(2, 100).unwrap());
         let exchange = Arc::new(Exchange::new(2, 64).unwrap());
         let poller = Poller::new().unwrap();
-        let mut acceptor = Acceptor::new(listener.socket(), 0, table.clone(), exchange, 0, 100);
+        let mut acceptor = Acceptor::new(Listeners::new(vec![listener.clone()]), 0, table.clone(), exchange, 0, 100);
         acceptor.begin(&poller).unwrap();
         for worker in 0..2 {
             table.attach(worker, getpid());
         }
         for _ in 0..SHARE_SLACK {
-            table.claim(0, None, -1, 0).unwrap();
+            table.claim(0, Origin::UNKNOWN, 0).unwrap();
         }
         let _client = TcpStream::connect(listener.address().unwrap()).unwrap();
-        assert!(matches!(acceptor.accept(Moment(0), 0, &poller), Accepted::Nothing));
+        assert!(matches!(acceptor.accept(0, Moment(0), 0, &poller), Accepted::Nothing));
         assert!(table.take_hand_over(1));
         for now in 1..HAND_OVER_MS {
-            assert!(matches!(acceptor.accept(Moment(now), 0, &poller), Accepted::Nothing));
+            assert!(matches!(acceptor.accept(0, Moment(now), 0, &poller), Accepted::Nothing));
             assert_eq!((table.take_hand_over(1), acceptor.back_at()), (false, Some(Moment(HAND_OVER_MS))));
         }
         acceptor.tick(Moment(HAND_OVER_MS), &poller);
-        assert!(matches!(acceptor.accept(Moment(HAND_OVER_MS), 0, &poller), Accepted::Connection(..)));
+        assert!(matches!(acceptor.accept(0, Moment(HAND_OVER_MS), 0, &poller), Accepted::Connection(..)));
     }
 }

@@ -1,9 +1,10 @@
 //! Forked workers, each with its own loop, and a manager that replaces them.
 
 use crate::config::Config;
-use crate::dispatch::{self, Dispatch, Handlers};
-use crate::listener::Listener;
+use crate::dispatch::{self, Dispatch};
+use crate::listener::Listeners;
 use crate::manager::{Besides, Happened, Manager, Plan, Seat};
+use crate::port::Ports;
 use crate::reactor::Reactor;
 use crate::server::{Attempt, Server, StartError};
 use crate::service::affinity;
@@ -11,16 +12,14 @@ use crate::station::{Among, Station, Way};
 use crate::worker;
 use std::io::{self, Write};
 use std::process::exit;
-use std::sync::Arc;
-use wirewool_hub::settings::Protocol;
 use wirewool_ipc::process::threads;
 use wirewool_ipc::signal::{Signal, Signals};
 
 pub(crate) fn start(
     server: &Server,
     config: &Config,
-    listener: &Listener,
-    handlers: &Arc<Handlers>,
+    listeners: &Listeners,
+    ports: &Ports,
     started: &dyn Fn(Server) -> io::Result<()>,
 ) -> Result<(), StartError> {
     refuse_threads()?;
@@ -35,8 +34,8 @@ pub(crate) fn start(
     };
     let signals = Signals::install(&[Signal::Term, Signal::Int]).attempt("cannot watch for signals")?;
     let (table, exchange) = (server.shared.table.clone(), server.shared.exchange.clone());
-    let manager = Manager::new(plan, table, exchange, listener.clone(), signals);
-    let serve = |seat: Seat| serve(server, config, listener, handlers, started, seat);
+    let manager = Manager::new(plan, table, exchange, listeners.clone(), signals);
+    let serve = |seat: Seat| serve(server, config, listeners, ports, started, seat);
     manage(manager.attempt("cannot watch for signals")?, &serve).attempt("cannot manage the workers")
 }
 
@@ -73,21 +72,20 @@ pub(crate) fn manage(mut manager: Manager, serve: &dyn Fn(Seat) -> io::Result<()
 fn serve(
     server: &Server,
     config: &Config,
-    listener: &Listener,
-    handlers: &Arc<Handlers>,
+    listeners: &Listeners,
+    ports: &Ports,
     started: &dyn Fn(Server) -> io::Result<()>,
     seat: Seat,
 ) -> io::Result<()> {
     affinity::stay(config, seat.place)?;
     let shared = &server.shared;
-    let settings = config.settings(Protocol::WebSocket, handlers.request.is_some(), false);
     let (table, exchange) = (shared.table.clone(), shared.exchange.clone());
-    let reactor = Reactor::new(config, settings, listener, table, exchange, seat.seat)?;
+    let reactor = Reactor::new(config, ports.settings(), listeners, table, exchange, seat.seat)?;
     let number = seat.seat;
     let among = join(server, seat);
     started(server.clone())?;
     let mut station = Station::own(reactor, Some(among), config.max_wait_time)?;
-    let mut dispatch = Dispatch::new(server.clone(), handlers.clone(), config, number);
+    let mut dispatch = Dispatch::new(server.clone(), ports.clone(), number);
     worker::run(&mut station, &mut dispatch, server, shared.inboxes.first(), config)
 }
 

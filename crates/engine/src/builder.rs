@@ -5,8 +5,8 @@ use crate::crew::Crew;
 use crate::dispatch::Handlers;
 use crate::frame::{Acceptance, Frame, Outcome, Request};
 use crate::link::Inbox;
-use crate::listener::{BindError, Listener};
-use crate::options;
+use crate::listener::{BindError, Listener, Listeners, PORTS_MAX};
+use crate::port::{Port, Ports};
 use crate::remote::Limits;
 use crate::server::{Attempt, Server, Shared, StartError};
 use crate::service::Service;
@@ -28,6 +28,7 @@ pub struct Builder {
     pub(crate) listener: Result<Listener, BindError>,
     pub(crate) config: Config,
     pub(crate) handlers: Handlers,
+    pub(crate) ports: Vec<Port>,
 }
 
 impl Builder {
@@ -86,6 +87,13 @@ impl Builder {
     pub fn on_pong<R: Outcome>(mut self, handler: impl Fn(&Server, Fd, &[u8]) -> R + Send + Sync + 'static) -> Builder {
         self.config.pong_events = true;
         self.handlers.pong = Some(Box::new(move |server, fd, payload| handler(server, fd, payload).into_error()));
+        self
+    }
+
+    /// Listens on a further port: with this one it is one server, so that every method reaches the connections of all.
+    #[must_use]
+    pub fn listen(mut self, port: Port) -> Builder {
+        self.ports.push(port);
         self
     }
 
@@ -320,12 +328,21 @@ impl Builder {
     /// # Errors
     /// As [`Builder::start`].
     pub fn start_with(self, started: impl Fn(Server)) -> Result<(), StartError> {
-        let Builder { listener, config, handlers } = self;
+        let Builder { listener, config, handlers, ports: further } = self;
         if handlers.message.is_none() {
             return Err(StartError::NoMessageHandler);
         }
-        let mut config = options::checked(&config)?;
-        let listener = listener?;
+        if let Some((port, handler)) = further.iter().find_map(|port| Some((port, port.lacks()?))) {
+            return Err(StartError::NoHandler { port: port.local_addr(), handler });
+        }
+        if further.len() >= PORTS_MAX {
+            let (value, wanted) = ((further.len() + 1).to_string(), "1 to 256".to_owned());
+            return Err(ConfigErrors(vec![ConfigError { option: "ports", value, wanted }]).into());
+        }
+        let primary = Port { listener, config, handlers };
+        let (ports, listeners) = Ports::split([primary].into_iter().chain(further).collect())?;
+        let listeners = Listeners::new(listeners);
+        let mut config = ports.primary().config.clone();
         let service = take_service(&config)?;
         let descriptors =
             wirewool_ipc::process::raise_descriptor_limit().attempt("cannot read the descriptor limit")?;
@@ -348,19 +365,22 @@ impl Builder {
             stopping: AtomicBool::new(false),
             ended: AtomicBool::new(false),
             crew,
+            listeners: listeners.clone(),
             mode: config.mode,
             heartbeat: config.heartbeat(),
             limits: Limits { push_bytes_max: config.push_bytes_max, outbox_bytes_max: config.outbox_bytes_max },
         };
         let server = Server { shared: Arc::new(shared) };
         server.shared.table.begin_at(config.start_session_id);
-        listener.tell(&config.tcp, config.backlog).attempt("cannot set the socket's options")?;
-        listener.listen(config.backlog, config.tcp_nodelay).attempt("cannot listen")?;
-        if let Some(address) = listener.address() {
-            tracing::info!("listening on {address} with {} workers", config.workers);
+        for (listener, port) in listeners.iter().zip(ports.iter()) {
+            let Config { tcp, backlog, tcp_nodelay, .. } = &port.config;
+            listener.tell(tcp, *backlog).attempt("cannot set the socket's options")?;
+            listener.listen(*backlog, *tcp_nodelay).attempt("cannot listen")?;
+            if let Some(address) = listener.address() {
+                tracing::info!("listening on {address} with {} workers", config.workers);
+            }
         }
         service.begin().attempt("cannot write the pid file")?;
-        let handlers = Arc::new(handlers);
         let started = |server: Server| -> io::Result<()> {
             if config.mode != Mode::Thread {
                 service.become_worker()?;
@@ -369,11 +389,12 @@ impl Builder {
             Ok(())
         };
         let result = match config.mode {
-            Mode::Base => base::start(&server, &config, &listener, &handlers, &started),
-            Mode::Process => process::start(&server, &config, &listener, &handlers, &started),
-            Mode::Thread => thread::start(&server, &config, &listener, &handlers, &started),
+            Mode::Base => base::start(&server, &config, &listeners, &ports, &started),
+            Mode::Process => process::start(&server, &config, &listeners, &ports, &started),
+            Mode::Thread => thread::start(&server, &config, &listeners, &ports, &started),
         };
         // Workers do not come here.
+        listeners.iter().for_each(Listener::remove_file);
         service.end();
         result
     }

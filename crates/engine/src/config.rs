@@ -7,6 +7,7 @@ use std::time::Duration;
 use wirewool_hub::fd::Fd;
 use wirewool_hub::settings::{Protocol, Settings};
 use wirewool_proto::http::head::HeadLimits;
+use wirewool_proto::packets::{Count, Mark, Packets};
 use wirewool_proto::websocket::extension::Compression;
 
 /// How a server is spread over processes and threads.
@@ -73,6 +74,20 @@ pub struct Config {
     pub buffer_low_watermark: usize,
     /// How many connections, of all workers together.
     pub max_connection: usize,
+    /// The connections speak HTTP.
+    pub http: bool,
+    /// They speak HTTP, and may turn into WebSockets.
+    pub websocket: bool,
+    /// Raw bytes go to the handler once they end with `mark`.
+    pub mark_check: bool,
+    /// So they do, and each time what ends with it is a packet of its own.
+    pub mark_split: bool,
+    /// What ends a packet.
+    pub mark: Mark,
+    /// Each packet says how long it is.
+    pub count_check: bool,
+    /// Where it does.
+    pub count: Count,
     /// How many connections may wait to be accepted.
     pub backlog: i32,
     /// Small pieces leave at once (TCP_NODELAY).
@@ -222,6 +237,13 @@ impl Default for Config {
             buffer_high_watermark: None,
             buffer_low_watermark: 0,
             max_connection: CONNECTIONS_MAX,
+            http: false,
+            websocket: false,
+            mark_check: false,
+            mark_split: false,
+            mark: Mark::EMPTY_LINE,
+            count_check: false,
+            count: Count::default(),
             backlog: 512,
             tcp_nodelay: true,
             tcp: Tcp::default(),
@@ -309,10 +331,40 @@ impl Config {
         self.heartbeat_idle_time.or(self.heartbeat_check_interval.map(|interval| interval * 2))
     }
 
-    /// What a loop's hub is told.
+    /// What the connections speak, as far as that was set.
+    pub fn protocol(&self) -> Protocol {
+        match (self.websocket, self.http) {
+            (true, _) => Protocol::WebSocket,
+            (false, true) => Protocol::Http,
+            (false, false) => Protocol::Raw,
+        }
+    }
+
+    /// How raw bytes are told apart, if at all.
+    pub fn packets(&self) -> Option<Packets> {
+        match (self.mark_split, self.mark_check, self.count_check) {
+            (true, ..) => Some(Packets::Split(self.mark)),
+            (false, true, _) => Some(Packets::Gathered(self.mark)),
+            (false, false, true) => Some(Packets::Counted(self.count)),
+            (false, false, false) => None,
+        }
+    }
+
+    /// Tells raw bytes apart in this way.
+    pub fn set_packets(&mut self, packets: Packets) {
+        let (gathers, splits) = (matches!(packets, Packets::Gathered(_)), matches!(packets, Packets::Split(_)));
+        (self.mark_check, self.mark_split, self.count_check) = (gathers, splits, !gathers && !splits);
+        match packets {
+            Packets::Gathered(mark) | Packets::Split(mark) => self.mark = mark,
+            Packets::Counted(count) => self.count = count,
+        }
+    }
+
+    /// What a loop's hub is told about a port.
     pub fn settings(&self, protocol: Protocol, requests: bool, own_handshake: bool) -> Settings {
         Settings {
             protocol,
+            packets: self.packets(),
             requests,
             own_handshake,
             deflate_level: self.compression.map_or(1, |compression| compression.level),

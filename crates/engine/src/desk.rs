@@ -3,6 +3,7 @@
 //! The rings are its queue: the read index of one moves when a handler begins, so what was not begun can go to another.
 
 use crate::crew::parcel::{PARCEL, Parcel};
+use crate::links::datagram::{DATAGRAM, decode};
 use crate::links::readers::Readers;
 use crate::poller::{Flags, Poller, Ready};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -12,7 +13,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use wirewool_hub::codec::{Malformed, decode_event};
-use wirewool_hub::event::Event;
+use wirewool_hub::event::{Datagram, Event};
 use wirewool_hub::fd::Fd;
 use wirewool_ipc::exchange::{Exchange, Occupant, Standing};
 
@@ -36,6 +37,14 @@ pub(crate) enum Taken<R> {
     Nothing,
     Parcel,
     Event(R),
+}
+
+/// What a worker hears of.
+pub(crate) enum Heard<'a> {
+    /// Something happened to a connection.
+    Event(Fd, Event<'a>),
+    /// A datagram came.
+    Datagram(Datagram<'a>),
 }
 
 /// The reading side of a worker.
@@ -126,13 +135,13 @@ impl Desk {
         self.readers.greet();
     }
 
-    /// Begins with the next event, if there is one and the pass is not over; `handle` hears whether there are more. A
+    /// Begins with what comes next, if something does and the pass is not over; `handle` hears whether there is more. A
     /// parcel goes to `parcels` instead. One that `reads` no events takes parcels alone.
     pub(crate) fn take<R>(
         &mut self,
         reads: bool,
         parcels: &mut VecDeque<Parcel>,
-        handle: impl FnOnce(Fd, Event<'_>, bool) -> R,
+        handle: impl FnOnce(Heard<'_>, bool) -> R,
     ) -> Taken<R> {
         if self.began.elapsed() >= PASS_TIME_MAX {
             return Taken::Nothing;
@@ -155,8 +164,14 @@ impl Desk {
                 }
                 continue;
             }
-            match decode_event(record.tag, record.payload) {
-                Ok((fd, event)) => return Taken::Event(handle(fd, event, record.more)),
+            let heard = match record.tag {
+                DATAGRAM if self.turn < self.first => {
+                    decode(record.payload).map(Heard::Datagram).ok_or(Malformed::Tag(DATAGRAM))
+                }
+                tag => decode_event(tag, record.payload).map(|(fd, event)| Heard::Event(fd, event)),
+            };
+            match heard {
+                Ok(heard) => return Taken::Event(handle(heard, record.more)),
                 Err(malformed) => {
                     let turn = self.turn;
                     self.readers.fail(turn, malformed);

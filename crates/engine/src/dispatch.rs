@@ -1,7 +1,7 @@
 //! Hands the events of a loop to the handlers of a Rust program.
 
-use crate::config::Config;
 use crate::frame::{Acceptance, Frame, Request};
+use crate::port::{Ports, Serving};
 use crate::quota::Quota;
 use crate::server::{Server, Shared};
 use scoped_tls_hkt::scoped_thread_local;
@@ -15,13 +15,14 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::time::{Instant, SystemTime};
 use wirewool_hub::command::{After, Command, Outlet, Refused};
-use wirewool_hub::event::{Closed, Ending, Event, Handler, Status, Verdict};
+use wirewool_hub::event::{Closed, Datagram, Ending, Event, Handler, Status, Verdict};
 use wirewool_hub::fd::Fd;
+use wirewool_hub::settings::Protocol;
 use wirewool_ipc::exchange::Count;
 use wirewool_proto::http::request;
 use wirewool_proto::http::response::{Exchange, Response};
 use wirewool_proto::websocket::close::CloseCode;
-use wirewool_proto::websocket::extension::{self, Agreement, Compression};
+use wirewool_proto::websocket::extension::{self, Agreement};
 use wirewool_proto::websocket::handshake;
 
 type Failure = Option<Box<dyn fmt::Display>>;
@@ -29,10 +30,11 @@ type OnOpen = dyn Fn(&Server, &Request) -> Failure + Send + Sync;
 type OnMessage = dyn Fn(&Server, Frame<'_>) -> Failure + Send + Sync;
 type OnControl = dyn Fn(&Server, Fd, &[u8]) -> Failure + Send + Sync;
 type OnClose = dyn Fn(&Server, Fd) -> Failure + Send + Sync;
+type OnPacket = dyn Fn(&Server, Datagram<'_>) -> Failure + Send + Sync;
 type OnRequest = dyn Fn(&Server, &Request) -> Response + Send + Sync;
 type OnHandshake = dyn Fn(&Server, &Request) -> Result<Acceptance, Response> + Send + Sync;
 
-/// The handlers of a program.
+/// A program's handlers for one port.
 #[derive(Default)]
 pub(crate) struct Handlers {
     pub(crate) open: Option<Box<OnOpen>>,
@@ -42,6 +44,9 @@ pub(crate) struct Handlers {
     pub(crate) close: Option<Box<OnClose>>,
     pub(crate) request: Option<Box<OnRequest>>,
     pub(crate) handshake: Option<Box<OnHandshake>>,
+    pub(crate) connect: Option<Box<OnClose>>,
+    pub(crate) receive: Option<Box<OnControl>>,
+    pub(crate) packet: Option<Box<OnPacket>>,
 }
 
 // While a handler runs, its server handle reaches the sending halves of its own loop through this.
@@ -86,18 +91,21 @@ pub(crate) fn apply_here<'a>(
 /// Hands the events of one loop to the handlers.
 pub(crate) struct Dispatch {
     server: Server,
-    handlers: Arc<Handlers>,
-    subprotocols: Vec<String>,
-    compression: Option<Compression>,
+    ports: Ports,
     violations: Quota,
     seat: usize,
     requests: u64,
 }
 
 impl Dispatch {
-    pub(crate) fn new(server: Server, handlers: Arc<Handlers>, config: &Config, seat: usize) -> Dispatch {
-        let (subprotocols, compression) = (config.subprotocols.clone(), config.compression);
-        Dispatch { server, handlers, subprotocols, compression, violations: Quota::default(), seat, requests: 0 }
+    pub(crate) fn new(server: Server, ports: Ports, seat: usize) -> Dispatch {
+        Dispatch { server, ports, violations: Quota::default(), seat, requests: 0 }
+    }
+
+    /// The port that accepted a connection.
+    #[inline]
+    fn port(&self, fd: Fd) -> &Serving {
+        self.ports.get(|| self.server.shared.table.port(fd.get()))
     }
 
     /// How many messages and requests it has handled.
@@ -143,20 +151,21 @@ impl Dispatch {
 
     fn upgrade(&self, fd: Fd, request: request::Request, out: &mut dyn Outlet) {
         let request = Request { fd, request };
-        let accepted = match &self.handlers.handshake {
+        let accepted = match &self.port(fd).handlers.handshake {
             None => Ok(Acceptance::default()),
             Some(handler) => match self.ask(&request, out, handler) {
                 Some(accepted) => accepted,
                 None => return,
             },
         };
-        let agreement = self.compression.and_then(|wanted| extension::negotiate(&request.head, &wanted));
+        let agreement =
+            self.port(fd).config.compression.and_then(|wanted| extension::negotiate(&request.head, &wanted));
         let bytes = match accepted {
             Ok(acceptance) => self.accept(&request, &acceptance, agreement.as_ref()),
             Err(response) => return self.respond(fd, &request, &response, false, out),
         };
         if out.apply(fd, Command::Answer { bytes: &bytes, after: After::Upgrade(agreement) }).is_ok()
-            && let Some(handler) = &self.handlers.open
+            && let Some(handler) = &self.port(fd).handlers.open
         {
             let failure = self.call(fd, out, |server| handler(server, &request));
             log_failure(fd, "open", failure.flatten());
@@ -164,7 +173,7 @@ impl Dispatch {
     }
 
     fn accept(&self, request: &Request, acceptance: &Acceptance, agreement: Option<&Agreement>) -> Vec<u8> {
-        let supported = self.subprotocols.iter().map(String::as_str);
+        let supported = self.port(request.fd).config.subprotocols.iter().map(String::as_str);
         let chosen = match &acceptance.protocol {
             Some(name) => handshake::choose_protocol(&request.head, [name.as_str()]),
             None => handshake::choose_protocol(&request.head, supported),
@@ -185,7 +194,7 @@ impl Dispatch {
 
     fn request(&self, fd: Fd, request: request::Request, out: &mut dyn Outlet) {
         let request = Request { fd, request };
-        let Some(handler) = &self.handlers.request else { return };
+        let Some(handler) = &self.port(fd).handlers.request else { return };
         let Some(response) = self.ask(&request, out, handler) else { return };
         self.respond(fd, &request, &response, request.head.keep_alive(), out);
     }
@@ -212,8 +221,9 @@ impl Dispatch {
     }
 
     fn closed(&self, fd: Fd, closed: Closed, out: &mut dyn Outlet) {
-        if closed.status >= Status::Active
-            && let Some(handler) = &self.handlers.close
+        let port = self.port(fd);
+        if (closed.status >= Status::Active || port.config.protocol() == Protocol::Raw)
+            && let Some(handler) = &port.handlers.close
         {
             let failure = self.call(fd, out, |server| handler(server, fd));
             log_failure(fd, "close", failure.flatten());
@@ -227,7 +237,7 @@ impl Handler for Dispatch {
         match event {
             Event::Message(message) => {
                 self.requests += 1;
-                if let Some(handler) = &self.handlers.message {
+                if let Some(handler) = &self.port(fd).handlers.message {
                     let frame =
                         Frame { fd, kind: message.kind, compressed: message.compressed, payload: message.payload };
                     let failure = self.call(fd, out, |server| handler(server, frame));
@@ -244,16 +254,46 @@ impl Handler for Dispatch {
                 self.requests += 1;
                 self.request(fd, request, out);
             }
-            Event::Ping(payload) => self.control(fd, self.handlers.ping.as_deref(), payload, out),
-            Event::Pong(payload) => self.control(fd, self.handlers.pong.as_deref(), payload, out),
+            Event::Ping(payload) => self.control(fd, self.port(fd).handlers.ping.as_deref(), payload, out),
+            Event::Pong(payload) => self.control(fd, self.port(fd).handlers.pong.as_deref(), payload, out),
             Event::Ending(Ending::Violation(violation)) => {
                 if self.violations.admits(Instant::now(), "violations of the protocol") {
                     tracing::warn!("connection {fd} is failed with {}: {violation}", violation.close_code());
                 }
             }
+            Event::Ending(Ending::Packet(error)) => {
+                if self.violations.admits(Instant::now(), "violations of the protocol") {
+                    tracing::warn!("connection {fd} is closed: {error}");
+                }
+            }
             Event::Closed(closed) => self.closed(fd, closed, out),
-            Event::Ending(Ending::CloseFrame(_)) | Event::Connected | Event::Received(_) => {}
+            Event::Connected => {
+                if let Some(handler) = &self.port(fd).handlers.connect {
+                    let failure = self.call(fd, out, |server| handler(server, fd));
+                    log_failure(fd, "connect", failure.flatten());
+                }
+            }
+            Event::Received(bytes) => {
+                self.requests += 1;
+                if let Some(handler) = &self.port(fd).handlers.receive {
+                    let failure = self.call(fd, out, |server| handler(server, fd, bytes));
+                    log_failure(fd, "receive", failure.flatten());
+                }
+            }
+            Event::Ending(Ending::CloseFrame(_)) => {}
             Event::BufferFull | Event::BufferEmpty => {}
+        }
+        Verdict::Handled
+    }
+
+    fn datagram(&mut self, datagram: Datagram<'_>) -> Verdict {
+        self.requests += 1;
+        if let Some(handler) = &self.ports.get(|| Some(datagram.port)).handlers.packet {
+            match panic::catch_unwind(AssertUnwindSafe(|| handler(&self.server, datagram))) {
+                Ok(None) => {}
+                Ok(Some(failure)) => tracing::warn!("{}: the packet handler failed: {failure}", datagram.sender),
+                Err(_) => tracing::error!("{}: the packet handler panicked", datagram.sender),
+            }
         }
         Verdict::Handled
     }

@@ -292,6 +292,7 @@ mod tests {
     use wirewool_hub::fd::Fd;
     use wirewool_ipc::exchange::Exchange;
     use wirewool_ipc::table::Table;
+    use wirewool_ipc::table::facts::Origin;
     use wirewool_proto::websocket::frame::Opcode;
     use wirewool_proto::websocket::message::Payload;
 
@@ -332,7 +333,7 @@ mod tests {
             exchange.seat_next(0);
             exchange.seat_next(1);
             for _ in 0..FDS {
-                let (fd, _) = table.claim(0, None, -1, 0).unwrap();
+                let (fd, _) = table.claim(0, Origin::UNKNOWN, 0).unwrap();
                 table.set_status(fd, Status::Active as u8);
             }
             let crew = Crew { reactors: 1, workers: 1, tasks: 0, users: 0 };

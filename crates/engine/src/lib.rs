@@ -11,7 +11,7 @@
 //!     .expect("the server runs");
 //! ```
 //!
-//! * [`server`], [`builder`]: the front door; [`config`], [`options`]: what can be set; [`frame`]: what handlers get.
+//! * [`server`], [`builder`], [`port`]: the front door; [`config`], [`options`]: what can be set; [`frame`]: what handlers get.
 //! * `process`, `base`, `thread`: the modes; [`master`] and [`manager`]: fork and watch; [`reactors`]: the master's threads.
 //! * [`crew`]: who is forked, and what they send each other; [`service`]: a pid file, users, processors.
 //! * `worker`: the loop that runs handlers, on a [`station`]: with a [`reactor`] of its own, or at a `desk`.
@@ -36,6 +36,7 @@ pub mod manager;
 pub mod master;
 pub mod options;
 pub mod poller;
+pub mod port;
 mod process;
 pub mod quota;
 pub mod reactor;
@@ -51,10 +52,9 @@ mod thread;
 mod worker;
 
 // For programs.
-pub use crate::builder::Builder;
-pub use crate::config::Mode;
 pub use crate::frame::{Acceptance, Frame, Message, Request};
-pub use crate::server::{Server, StartError};
-pub use wirewool_hub::{command::Refused, fd::Fd};
+pub use crate::{builder::Builder, config::Mode, port::Port, server::Server, server::StartError};
+pub use wirewool_hub::{command::Refused, event::Datagram, fd::Fd};
 pub use wirewool_proto::http::response::Response;
+pub use wirewool_proto::packets::{Count, Mark, Number, Packets};
 pub use wirewool_proto::websocket::{close::CloseCode, extension::Compression, frame::Opcode, message::Kind};

@@ -3,7 +3,7 @@
 mod reload;
 
 use crate::crew::{Crew, Role};
-use crate::listener::Listener;
+use crate::listener::Listeners;
 use crate::poller::Poller;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
@@ -134,7 +134,7 @@ pub struct Manager {
     plan: Plan,
     table: Arc<Table>,
     exchange: Arc<Exchange>,
-    listener: Listener,
+    listeners: Listeners,
     slots: Vec<Slot>,
     /// None in a worker, which has taken them over.
     signals: Option<Signals>,
@@ -154,7 +154,7 @@ pub struct Manager {
 }
 
 impl Manager {
-    /// A manager, which shuts `listener` as soon as the server ends: whoever connects then is refused, instead of
+    /// A manager, which shuts `listeners` as soon as the server ends: whoever connects then is refused, instead of
     /// waiting for nobody.
     ///
     /// # Errors
@@ -163,7 +163,7 @@ impl Manager {
         plan: Plan,
         table: Arc<Table>,
         exchange: Arc<Exchange>,
-        listener: Listener,
+        listeners: Listeners,
         mut signals: Signals,
     ) -> io::Result<Manager> {
         reopen::share()?;
@@ -178,7 +178,7 @@ impl Manager {
             plan,
             table,
             exchange,
-            listener,
+            listeners,
             slots,
             signals: Some(signals),
             news,
@@ -237,7 +237,7 @@ impl Manager {
             return;
         }
         self.news.push_back(Happened::Ending);
-        self.listener.shut();
+        self.listeners.shut();
     }
 
     /// The server ends: workers first, so that what they wait for is still done.

@@ -2,7 +2,7 @@
 
 use crate::config::Config;
 use crate::crew::Crew;
-use crate::listener::Listener;
+use crate::listener::Listeners;
 use crate::manager::{Besides, Manager, Plan};
 use crate::reactors::{Parts, Reactors};
 use crate::relay::Lanes;
@@ -47,7 +47,7 @@ pub enum News {
 /// The master.
 pub struct Master {
     exchange: Arc<Exchange>,
-    listener: Listener,
+    listeners: Listeners,
     signals: Signals,
     manager: Option<Pid>,
     crew: Crew,
@@ -65,7 +65,7 @@ impl Master {
     ///
     /// # Errors
     /// Signals are watched in this process already, or the fork fails.
-    pub fn fork(plan: Plan, table: Arc<Table>, exchange: Arc<Exchange>, listener: Listener) -> io::Result<Side> {
+    pub fn fork(plan: Plan, table: Arc<Table>, exchange: Arc<Exchange>, listeners: Listeners) -> io::Result<Side> {
         let mut signals = Signals::install(&[Signal::Term, Signal::Int, Signal::Usr1, Signal::Usr2, Signal::Chld])?;
         reopen::share()?;
         signals.watch(&[Signal::Winch, Signal::Rtmin])?;
@@ -81,7 +81,7 @@ impl Master {
         match fork()? {
             Fork::Parent(pid) => Ok(Side::Master(Master {
                 exchange,
-                listener,
+                listeners,
                 signals,
                 manager: Some(pid),
                 crew,
@@ -95,7 +95,7 @@ impl Master {
                 // The terminal's ^C goes to all processes: the master ends them in order.
                 signals.ignore(&[Signal::Int])?;
                 signals.end_orphan_after(max_wait + GRACE);
-                Ok(Side::Manager(Manager::new(plan, table, exchange, listener, signals)?))
+                Ok(Side::Manager(Manager::new(plan, table, exchange, listeners, signals)?))
             }
         }
     }
@@ -112,13 +112,13 @@ impl Master {
     pub fn start(
         &mut self,
         config: &Config,
-        settings: Settings,
+        ports: Vec<Settings>,
         tells_connected: bool,
         table: Arc<Table>,
     ) -> io::Result<Reactors> {
         let lanes = Lanes { crew: self.crew, dispatch: config.dispatch, tells_connected };
-        let (listener, exchange) = (self.listener.clone(), self.exchange.clone());
-        let started = Reactors::start(Parts { config: config.clone(), settings, lanes, listener, table, exchange });
+        let (listeners, exchange) = (self.listeners.clone(), self.exchange.clone());
+        let started = Reactors::start(Parts { config: config.clone(), ports, lanes, listeners, table, exchange });
         if started.is_err() {
             self.end(&mut None)?;
         }
@@ -180,7 +180,7 @@ impl Master {
 
     /// Ends the workers, then the connections.
     fn end(&mut self, reactors: &mut Option<Reactors>) -> io::Result<News> {
-        self.listener.shut();
+        self.listeners.shut();
         if let Some(manager) = self.manager {
             // Not yet waited for: the pid is still its own.
             let _ = kill(manager, Signal::Term);

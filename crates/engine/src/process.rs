@@ -2,24 +2,23 @@
 
 use crate::base::{join, manage, refuse_threads};
 use crate::config::Config;
-use crate::dispatch::{Dispatch, Handlers};
-use crate::listener::Listener;
+use crate::dispatch::Dispatch;
+use crate::listener::Listeners;
 use crate::manager::{Besides, Plan, Seat};
 use crate::master::{Master, News, Side};
+use crate::port::Ports;
 use crate::server::{Attempt, Server, StartError};
 use crate::service::affinity;
 use crate::station::Station;
 use crate::worker;
 use std::io::{self, Write};
 use std::process::exit;
-use std::sync::Arc;
-use wirewool_hub::settings::Protocol;
 
 pub(crate) fn start(
     server: &Server,
     config: &Config,
-    listener: &Listener,
-    handlers: &Arc<Handlers>,
+    listeners: &Listeners,
+    ports: &Ports,
     started: &dyn Fn(Server) -> io::Result<()>,
 ) -> Result<(), StartError> {
     refuse_threads()?;
@@ -33,19 +32,20 @@ pub(crate) fn start(
         has_master: true,
     };
     let (table, exchange) = (server.shared.table.clone(), server.shared.exchange.clone());
-    let side = Master::fork(plan, table.clone(), exchange, listener.clone());
+    let side = Master::fork(plan, table.clone(), exchange, listeners.clone());
     let mut master = match side.attempt("cannot fork the manager")? {
         Side::Master(master) => master,
         Side::Manager(manager) => {
-            let managed = manage(manager, &|seat| serve(server, config, handlers, started, seat));
+            let managed = manage(manager, &|seat| serve(server, config, ports, started, seat));
             if let Err(error) = &managed {
                 tracing::error!("the manager ends: {error}");
             }
             exit(i32::from(managed.is_err()))
         }
     };
-    let settings = config.settings(Protocol::WebSocket, handlers.request.is_some(), false);
-    let mut reactors = Some(master.start(config, settings, false, table).attempt("cannot start the reactors")?);
+    let mut reactors = Some(
+        master.start(config, ports.settings(), ports.tells_connected(), table).attempt("cannot start the reactors")?,
+    );
     loop {
         match master.next(&mut reactors, &Besides::default()).attempt("cannot wait")? {
             News::Ending | News::Nothing => {}
@@ -59,7 +59,7 @@ pub(crate) fn start(
 fn serve(
     server: &Server,
     config: &Config,
-    handlers: &Arc<Handlers>,
+    ports: &Ports,
     started: &dyn Fn(Server) -> io::Result<()>,
     seat: Seat,
 ) -> io::Result<()> {
@@ -68,6 +68,6 @@ fn serve(
     let among = join(server, seat);
     started(server.clone())?;
     let mut station = Station::elsewhere(among, config.max_wait_time)?;
-    let mut dispatch = Dispatch::new(server.clone(), handlers.clone(), config, number);
+    let mut dispatch = Dispatch::new(server.clone(), ports.clone(), number);
     worker::run(&mut station, &mut dispatch, server, None, config)
 }

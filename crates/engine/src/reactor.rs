@@ -4,6 +4,7 @@
 //! go on elsewhere between two calls.
 
 use crate::acceptor::{Accepted, Acceptor};
+use crate::links::datagram::DATAGRAM_BYTES_MAX;
 use crate::poller::{Flags, Ready};
 use crate::sockets::{Received, Sockets};
 use rustix::fd::AsFd;
@@ -11,7 +12,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 use wirewool_hub::command::{Command, Info, Outlet, Refused};
-use wirewool_hub::event::{Handler, Verdict};
+use wirewool_hub::event::{Datagram, Handler, Verdict};
 use wirewool_hub::fd::{Fd, Place};
 use wirewool_hub::hub::{Hub, Target};
 use wirewool_hub::settings::Settings;
@@ -21,7 +22,7 @@ use wirewool_ipc::exchange::Exchange;
 use wirewool_proto::websocket::close::CloseCode;
 
 use crate::config::Config;
-use crate::listener::Listener;
+use crate::listener::{Listener, Listeners, PORTS_MAX};
 use wirewool_ipc::table::Table;
 
 /// The read buffer: large enough for a 64 KB frame to arrive whole and be used from where it is.
@@ -43,10 +44,14 @@ const TURN_BYTES_MAX: usize = 2 << 20;
 /// How many connections are accepted in one turn.
 const ACCEPTS_PER_TURN: usize = 16;
 
-const LISTENER: u64 = u64::MAX;
-const DOORBELL: u64 = u64::MAX - 1;
-const SIGNALS: u64 = u64::MAX - 2;
-const WATCHED: u64 = u64::MAX - 3;
+/// How many datagrams are taken in one turn.
+const DATAGRAMS_PER_TURN: usize = 64;
+
+const DOORBELL: u64 = u64::MAX;
+const SIGNALS: u64 = u64::MAX - 1;
+const WATCHED: u64 = u64::MAX - 2;
+const LAST_LISTENER: u64 = u64::MAX - 3;
+const FIRST_LISTENER: u64 = LAST_LISTENER + 1 - PORTS_MAX as u64;
 
 /// What one call of [`Reactor::serve`] did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,6 +73,7 @@ pub struct Reactor {
     hub: Hub,
     sockets: Sockets,
     acceptor: Acceptor,
+    listeners: Listeners,
     exchange: Arc<Exchange>,
     seat: usize,
     store: Vec<u8>,
@@ -78,14 +84,14 @@ pub struct Reactor {
 }
 
 impl Reactor {
-    /// The loop of whoever sits in `seat`, which will accept from `listener`.
+    /// The loop of whoever sits in `seat`, which will accept from `listeners`; `ports` is what each of them was told.
     ///
     /// # Errors
     /// Those of epoll.
     pub fn new(
         config: &Config,
-        settings: Settings,
-        listener: &Listener,
+        ports: Vec<Settings>,
+        listeners: &Listeners,
         table: Arc<Table>,
         exchange: Arc<Exchange>,
         seat: usize,
@@ -93,13 +99,14 @@ impl Reactor {
         let sockets = Sockets::new(table.clone(), seat)?;
         sockets.poller.add(exchange.doorbell(seat), DOORBELL, Flags::IN)?;
         let max_connection = config.max_connection;
-        let acceptor = Acceptor::new(listener.socket(), LISTENER, table, exchange.clone(), seat, max_connection);
+        let acceptor = Acceptor::new(listeners.clone(), FIRST_LISTENER, table, exchange.clone(), seat, max_connection);
         let store = vec![0; BUFFER_BYTES + 128];
         let skew = store.as_ptr().align_offset(64) + BUFFER_SKEW;
         Ok(Reactor {
-            hub: Hub::new(settings),
+            hub: Hub::new(ports),
             sockets,
             acceptor,
+            listeners: listeners.clone(),
             exchange,
             seat,
             store,
@@ -115,6 +122,9 @@ impl Reactor {
     /// # Errors
     /// Those of epoll.
     pub fn start_accepting(&mut self) -> io::Result<()> {
+        for (token, listener) in (FIRST_LISTENER..).zip(self.listeners.iter()).filter(|(_, it)| it.is_datagram()) {
+            self.sockets.poller.add(listener, token, Flags::IN | Flags::EXCLUSIVE)?;
+        }
         self.acceptor.begin(&self.sockets.poller)
     }
 
@@ -166,12 +176,15 @@ impl Reactor {
         let verdict = match token {
             SIGNALS => return Served::Signalled,
             WATCHED => return Served::Connection,
-            LISTENER => self.accept(handler),
+            FIRST_LISTENER..=LAST_LISTENER => self.listen((token - FIRST_LISTENER) as u8, handler),
             DOORBELL => {
                 self.exchange.doorbell(self.seat).clear();
                 // Most rings are for something else, and looking costs a system call.
-                if self.acceptor.take_hand_over() && self.accept(handler) == Verdict::Stop {
-                    return Served::Stop;
+                let handed_over = self.acceptor.take_hand_over();
+                for port in self.listeners.indexes().filter(|_| handed_over) {
+                    if self.accept(port, handler) == Verdict::Stop {
+                        return Served::Stop;
+                    }
                 }
                 if self.sockets.take_want_look() {
                     self.hub.end_silent(&mut self.sockets);
@@ -186,16 +199,38 @@ impl Reactor {
         if verdict == Verdict::Stop { Served::Stop } else { Served::Connection }
     }
 
-    fn accept(&mut self, handler: &mut dyn Handler) -> Verdict {
+    /// Connections or datagrams have come to a port.
+    fn listen(&mut self, port: u8, handler: &mut dyn Handler) -> Verdict {
+        match self.listeners.get(port).filter(|listener| listener.is_datagram()).cloned() {
+            Some(listener) => self.datagrams(port, &listener, handler),
+            None => self.accept(port, handler),
+        }
+    }
+
+    fn datagrams(&mut self, port: u8, listener: &Listener, handler: &mut dyn Handler) -> Verdict {
+        for _ in 0..DATAGRAMS_PER_TURN {
+            let buffer = &mut self.store[self.skew..self.skew + DATAGRAM_BYTES_MAX];
+            let Some((n, sender)) = self.sockets.receive_datagram(listener, buffer) else { break };
+            // One without an address cannot be answered, and is nobody's.
+            let Some(sender) = sender else { continue };
+            let bytes = &self.store[self.skew..self.skew + n];
+            if handler.datagram(Datagram { port, sender, bytes }) == Verdict::Stop {
+                return Verdict::Stop;
+            }
+        }
+        Verdict::Handled
+    }
+
+    fn accept(&mut self, port: u8, handler: &mut dyn Handler) -> Verdict {
         for _ in 0..ACCEPTS_PER_TURN {
-            let (number, row, socket) = match self.acceptor.accept(self.now, self.sockets.now_ms, &self.sockets.poller)
-            {
+            let accepted = self.acceptor.accept(port, self.now, self.sockets.now_ms, &self.sockets.poller);
+            let (number, row, socket) = match accepted {
                 Accepted::Connection(number, row, socket) => (number, row, socket),
                 Accepted::Again => continue,
                 Accepted::Nothing => break,
             };
             let Some(fd) = Fd::new(number) else { continue };
-            let place = self.hub.open(fd);
+            let place = self.hub.open(fd, port);
             let verdict = match self.sockets.insert(place, socket, row) {
                 Ok(()) => self.hub.announce(place, &mut self.sockets, handler),
                 Err(error) => {
@@ -332,6 +367,10 @@ impl Reactor {
 
     /// No more connections are accepted.
     pub fn stop_accepting(&mut self) {
+        for listener in self.listeners.iter().filter(|listener| listener.is_datagram()) {
+            // Not registered before connections were accepted.
+            let _ = self.sockets.poller.remove(listener);
+        }
         self.acceptor.close(&self.sockets.poller);
     }
 

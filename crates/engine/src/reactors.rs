@@ -2,7 +2,7 @@
 
 use crate::config::Config;
 use crate::intake::Intake;
-use crate::listener::Listener;
+use crate::listener::Listeners;
 use crate::reactor::{Reactor, Served};
 use crate::relay::{Lanes, Relay};
 use crate::service::affinity;
@@ -24,9 +24,9 @@ const SERVED_PER_RING: usize = 16;
 /// What reactors are made of.
 pub(crate) struct Parts {
     pub(crate) config: Config,
-    pub(crate) settings: Settings,
+    pub(crate) ports: Vec<Settings>,
     pub(crate) lanes: Lanes,
-    pub(crate) listener: Listener,
+    pub(crate) listeners: Listeners,
     pub(crate) table: Arc<Table>,
     pub(crate) exchange: Arc<Exchange>,
 }
@@ -135,8 +135,8 @@ struct Loop {
 
 impl Loop {
     fn new(parts: &Parts, seat: usize, ending: Arc<AtomicBool>) -> io::Result<Loop> {
-        let Parts { config, settings, lanes, listener, table, exchange } = parts;
-        let reactor = Reactor::new(config, settings.clone(), listener, table.clone(), exchange.clone(), seat)?;
+        let Parts { config, ports, lanes, listeners, table, exchange } = parts;
+        let reactor = Reactor::new(config, ports.clone(), listeners, table.clone(), exchange.clone(), seat)?;
         let relay = Relay::new(*lanes, table.clone(), exchange.clone(), seat);
         let intake = Intake::new(exchange.clone(), seat, false);
         let max_wait = config.max_wait_time;

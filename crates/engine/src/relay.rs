@@ -5,12 +5,16 @@
 
 use crate::config::DispatchMode;
 use crate::crew::Crew;
+use crate::links::datagram;
 use crate::links::writers::Writers;
+use crate::quota::Quota;
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
+use std::time::Instant;
 use wirewool_hub::codec::encode_event;
 use wirewool_hub::command::{Command, Outlet};
-use wirewool_hub::event::{Event, Handler, Verdict};
+use wirewool_hub::event::{Datagram, Event, Handler, Verdict};
 use wirewool_hub::fd::{Fd, Place};
 use wirewool_ipc::exchange::{Exchange, Standing};
 use wirewool_ipc::ring::writer::Kept;
@@ -76,6 +80,7 @@ pub(crate) struct Relay {
     asked: HashMap<Fd, Asked>,
     bound: HashMap<Fd, Bound>,
     turn: usize,
+    dropped: Quota,
     /// The workers are gone, and nobody comes after them.
     closed: bool,
 }
@@ -93,6 +98,7 @@ impl Relay {
             asked: HashMap::new(),
             bound: HashMap::new(),
             turn: 0,
+            dropped: Quota::default(),
             closed: false,
         }
     }
@@ -210,7 +216,7 @@ impl Relay {
             DispatchMode::Idle if is_data => self.next_best(Relay::load),
             DispatchMode::Round | DispatchMode::Idle | DispatchMode::Fixed => bound(None, 0),
             DispatchMode::Address => {
-                let peer = self.table.facts(fd.get()).and_then(|facts| facts.peer);
+                let peer = self.table.facts(fd.get()).and_then(|facts| facts.origin.peer);
                 bound(peer.map(|peer| peer.ip()), 0)
             }
             DispatchMode::User => self.users(fd, bound(None, self.table.facts(fd.get()).map_or(0, |facts| facts.uid))),
@@ -301,6 +307,30 @@ impl Handler for Relay {
         Verdict::Queued
     }
 
+    /// All of one sender go to the same worker, unless any may have them.
+    fn datagram(&mut self, datagram: Datagram<'_>) -> Verdict {
+        let worker = match self.plan.dispatch {
+            DispatchMode::Round => self.next_best(|_, _| 0),
+            DispatchMode::Idle => self.next_best(Relay::load),
+            DispatchMode::Fixed | DispatchMode::Address | DispatchMode::User => {
+                let mut hasher = DefaultHasher::new();
+                datagram.sender.hash(&mut hasher);
+                (hasher.finish() % self.plan.crew.workers as u64) as usize
+            }
+        };
+        let lane = &mut self.lanes[worker];
+        let Some(seat) = lane.seat.filter(|_| !self.closed && !is_behind(lane, &self.writers)) else {
+            if self.dropped.admits(Instant::now(), "datagrams that were dropped") {
+                tracing::warn!("a datagram from {} is dropped: worker {worker} is behind", datagram.sender);
+            }
+            return Verdict::Handled;
+        };
+        if datagram::encode(&datagram, |tag, parts| self.writers.push(seat, tag, parts)).is_ok() {
+            lane.written += 1;
+        }
+        Verdict::Handled
+    }
+
     fn takes(&mut self, fd: Fd, place: Place) -> bool {
         if self.closed {
             return true;
@@ -327,6 +357,7 @@ mod tests {
     use wirewool_hub::fd::{Fd, Place};
     use wirewool_ipc::exchange::Exchange;
     use wirewool_ipc::table::Table;
+    use wirewool_ipc::table::facts::Origin;
 
     /// Notes whom it is to close.
     #[derive(Default)]
@@ -588,7 +619,7 @@ mod tests {
     #[test]
     fn a_user_s_events_start_in_order_also_if_the_worker_changes() {
         let mut world = World::new(DispatchMode::User);
-        let (number, _) = world.table.claim(0, None, -1, 0).unwrap();
+        let (number, _) = world.table.claim(0, Origin::UNKNOWN, 0).unwrap();
         let him = fd(number);
         assert_eq!(number % 2, 1);
         ["a", "b"].into_iter().for_each(|text| world.ping(him, text));

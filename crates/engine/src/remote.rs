@@ -380,6 +380,7 @@ mod tests {
     use wirewool_hub::fd::Fd;
     use wirewool_ipc::exchange::Exchange;
     use wirewool_ipc::table::Table;
+    use wirewool_ipc::table::facts::Origin;
     use wirewool_proto::websocket::close::CloseCode;
     use wirewool_proto::websocket::frame::Opcode;
     use wirewool_proto::websocket::message::Payload;
@@ -405,7 +406,7 @@ mod tests {
         }
 
         fn open(&self, status: Status) -> Fd {
-            let (fd, _) = self.table.claim(0, None, -1, 0).unwrap();
+            let (fd, _) = self.table.claim(0, Origin::UNKNOWN, 0).unwrap();
             self.table.set_status(fd, status as u8);
             Fd::new(fd).unwrap()
         }

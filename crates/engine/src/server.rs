@@ -7,10 +7,11 @@ use crate::dispatch::{self, Handlers};
 use crate::frame::Message;
 use crate::heartbeat;
 use crate::link::{Errand, Inbox, Room};
-use crate::listener::{BindError, Listener};
+use crate::listener::{BindError, Listener, Listeners};
 use crate::remote::{self, Limits};
 use crate::station::Way;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -32,6 +33,14 @@ pub enum StartError {
     /// A server without a message handler has nothing to do.
     #[error("require onMessage callback: set it with Builder::on_message")]
     NoMessageHandler,
+    /// A further port without the handler that it needs.
+    #[error("the port {} needs a handler: set it with {handler}", .port.map_or("of a unix socket".into(), |port| port.to_string()))]
+    NoHandler {
+        /// Where it is bound.
+        port: Option<SocketAddr>,
+        /// What is missing.
+        handler: &'static str,
+    },
     /// Settings cannot be.
     #[error(transparent)]
     Config(#[from] ConfigErrors),
@@ -81,6 +90,7 @@ pub(crate) struct Shared {
     /// `start` has returned, whoever is left behind.
     pub(crate) ended: AtomicBool,
     pub(crate) crew: Crew,
+    pub(crate) listeners: Listeners,
     pub(crate) mode: Mode,
     pub(crate) limits: Limits,
     /// After how long a silence connections are closed.
@@ -117,11 +127,13 @@ pub struct Server {
 }
 
 impl Server {
-    /// A server that will listen on `address`, for example `"0.0.0.0:9501"`; port 0 takes a free one.
+    /// A server that will listen on `address`, for example `"0.0.0.0:9501"` or `"unix:/run/chat"`; port 0 takes a free
+    /// one.
     ///
     /// The address is bound at once, but an error is only told by [`Builder::start`].
     pub fn bind(address: &str) -> Builder {
-        Builder { listener: Listener::bind(address), config: Config::default(), handlers: Handlers::default() }
+        let config = Config { websocket: true, ..Config::default() };
+        Builder { listener: Listener::bind(address), config, handlers: Handlers::default(), ports: Vec::new() }
     }
 
     /// Sends a message: text from `&str`, binary from bytes, a received [`Frame`] as it was.
@@ -131,6 +143,24 @@ impl Server {
     pub fn push<'a>(&self, fd: Fd, message: impl Into<Message<'a>>) -> Result<(), Refused> {
         let Message { kind, compress, payload } = message.into();
         self.apply(fd, Command::Push(Push { opcode: kind.opcode(), fin: true, compress, payload }))
+    }
+
+    /// Sends bytes as they are: for connections of ports that speak nothing else.
+    ///
+    /// # Errors
+    /// As [`Server::push`], whatever the connection speaks.
+    pub fn send(&self, fd: Fd, bytes: &[u8]) -> Result<(), Refused> {
+        self.apply(fd, Command::Send(bytes))
+    }
+
+    /// Sends a datagram from the first port for datagrams that can reach `to`, or from the one with the index `from`.
+    ///
+    /// # Errors
+    /// Those of the system; `AddrNotAvailable` if there is no such port.
+    pub fn send_to(&self, from: Option<u8>, to: SocketAddr, bytes: &[u8]) -> io::Result<()> {
+        let wanted = from.and_then(|port| self.shared.listeners.get(port));
+        let is_wanted = |listener: &Listener| from.is_none() || wanted.is_some_and(|wanted| wanted.is(listener));
+        self.shared.listeners.send_to(is_wanted, to, bytes)
     }
 
     /// Sends a fragment of a message: the first one says what it is, the others continue it, the last one has `fin`.

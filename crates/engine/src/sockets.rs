@@ -5,6 +5,7 @@ use rustix::fd::{AsFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::net::{self, RecvFlags, SendAncillaryBuffer, SendFlags, Shutdown};
 use std::io::{self, IoSlice};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 use wirewool_hub::event::Status;
@@ -117,6 +118,18 @@ impl Sockets {
         if let Some(row) = self.rows.get(place.index()).and_then(|socket| socket.row) {
             self.table.broke(row, u8::try_from(error.raw_os_error()).unwrap_or(0));
         }
+    }
+
+    /// The next datagram of a socket: its length and who has sent it; none when there is none now.
+    pub(crate) fn receive_datagram(
+        &mut self,
+        socket: impl AsFd,
+        into: &mut [u8],
+    ) -> Option<(usize, Option<SocketAddr>)> {
+        // An error is one of a datagram that was sent: that is lost, and the next one may come.
+        let (n, _, sender) = net::recvfrom(socket, into, RecvFlags::empty()).ok()?;
+        self.received_bytes += n as u64;
+        Some((n, sender.and_then(|sender| SocketAddr::try_from(sender).ok())))
     }
 
     #[inline]
@@ -250,13 +263,14 @@ mod tests {
     use wirewool_hub::time::Moment;
     use wirewool_hub::wire::{Sent, Wire};
     use wirewool_ipc::table::Table;
+    use wirewool_ipc::table::facts::Origin;
 
     /// Sockets with one connection, number 1, and its peer.
     fn sockets(table: &Arc<Table>) -> (Sockets, OwnedFd, OwnedFd) {
         let mut sockets = Sockets::new(table.clone(), 0).unwrap();
         let (ours, peer) = socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::NONBLOCK, None).unwrap();
         let copy = dup(&ours).unwrap();
-        let (_, row) = table.claim(0, None, -1, 0).unwrap();
+        let (_, row) = table.claim(0, Origin::UNKNOWN, 0).unwrap();
         sockets.insert(Place::unpack(0), ours, row).unwrap();
         (sockets, peer, copy)
     }
@@ -291,7 +305,7 @@ mod tests {
         assert_eq!(times(), Some((began_ms + 20, began_ms + 30, 7)));
         sockets.released(place, Fd::new(1).unwrap());
         // There are two rows: 3 has that of 1.
-        let claim = || table.claim(0, None, -1, 1).map(|(fd, _)| fd);
+        let claim = || table.claim(0, Origin::UNKNOWN, 1).map(|(fd, _)| fd);
         assert_eq!(claim(), Some(2));
         table.release(2);
         assert_eq!(claim(), Some(3));

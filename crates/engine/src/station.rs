@@ -4,7 +4,7 @@ mod mail;
 
 use crate::crew::parcel::Parcel;
 use crate::crew::{Crew, Role};
-use crate::desk::{Desk, Taken};
+use crate::desk::{Desk, Heard, Taken};
 use crate::intake::Intake;
 use crate::link::Inbox;
 use crate::quota::Quota;
@@ -210,8 +210,9 @@ impl Station {
                     return Step::Over;
                 };
                 let (way, reads) = (&among.way, self.ends_at.is_none());
-                let taken = desk.take(reads, &mut self.parcels, |fd, event, more| {
-                    hear(fd, event, &mut Others { way, more }, handler)
+                let taken = desk.take(reads, &mut self.parcels, |heard, more| match heard {
+                    Heard::Event(fd, event) => hear(fd, event, &mut Others { way, more }, handler),
+                    Heard::Datagram(datagram) => handler.datagram(datagram),
                 });
                 match taken {
                     Taken::Event(Verdict::Stop) => Step::Stop,

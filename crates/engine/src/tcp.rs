@@ -51,24 +51,27 @@ impl Default for Tcp {
 
 impl Tcp {
     /// Tells a bound socket, before it listens: buffers matter to a connection from its first packet on. The socket of
-    /// an address that is no address of the internet has buffers only.
+    /// an address that is no address of the internet has buffers only, one for datagrams may be shared as well.
     ///
     /// # Errors
     /// Those of setsockopt(2); `AddrInUse` for a port that others listen on, if this server does not say that they may.
-    pub fn tell(&self, socket: impl AsFd, is_tcp: bool, backlog: i32) -> io::Result<()> {
+    pub fn tell(&self, socket: impl AsFd, backlog: i32, is_internet: bool, is_datagram: bool) -> io::Result<()> {
         if let Some(bytes) = self.receive_buffer_bytes {
             sockopt::set_socket_recv_buffer_size(&socket, bytes)?;
         }
         if let Some(bytes) = self.send_buffer_bytes {
             sockopt::set_socket_send_buffer_size(&socket, bytes)?;
         }
-        if !is_tcp {
+        if !is_internet {
             return Ok(());
         }
         if self.reuse_port {
             sockopt::set_socket_reuseport(&socket, true)?;
         } else if sockopt::socket_reuseport(&socket)? {
             return Err(Errno::ADDRINUSE.into());
+        }
+        if is_datagram {
+            return Ok(());
         }
         if self.keepalive {
             sockopt::set_socket_keepalive(&socket, true)?;

@@ -1,20 +1,19 @@
 //! Worker threads in one process.
 
 use crate::config::Config;
-use crate::dispatch::{self, Dispatch, Handlers};
-use crate::listener::Listener;
+use crate::dispatch::{self, Dispatch};
+use crate::listener::Listeners;
+use crate::port::Ports;
 use crate::reactor::Reactor;
 use crate::server::{Attempt, Server, StartError};
 use crate::station::Station;
 use crate::worker;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 use std::sync::mpsc;
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
-use wirewool_hub::settings::Protocol;
 use wirewool_ipc::signal::{Blocked, Signal, Signals};
 
 /// What a worker gets beyond `max_wait_time` to come to its end.
@@ -23,15 +22,15 @@ const GRACE: Duration = Duration::from_secs(1);
 pub(crate) fn start(
     server: &Server,
     config: &Config,
-    listener: &Listener,
-    handlers: &Arc<Handlers>,
+    listeners: &Listeners,
+    ports: &Ports,
     started: &dyn Fn(Server) -> io::Result<()>,
 ) -> Result<(), StartError> {
     // The signals go to the first server of a process; another one ends by its handle.
     let signals = Signals::install(&[Signal::Term, Signal::Int]).ok();
     started(server.clone()).attempt("cannot begin")?;
-    let threads = spawn(server, config, listener, handlers)?;
-    let result = oversee(server, listener, signals.as_ref(), &threads, config.max_wait_time).attempt("cannot wait");
+    let threads = spawn(server, config, listeners, ports)?;
+    let result = oversee(server, listeners, signals.as_ref(), &threads, config.max_wait_time).attempt("cannot wait");
     server.shutdown();
     server.shared.ended.store(true, SeqCst);
     let mut busy = 0;
@@ -51,8 +50,8 @@ pub(crate) fn start(
 fn spawn(
     server: &Server,
     config: &Config,
-    listener: &Listener,
-    handlers: &Arc<Handlers>,
+    listeners: &Listeners,
+    ports: &Ports,
 ) -> Result<Vec<JoinHandle<()>>, StartError> {
     let shared = &server.shared;
     for seat in 0..config.workers {
@@ -65,10 +64,10 @@ fn spawn(
     for worker in 0..config.workers {
         let name = format!("wirewool-{worker}");
         let (ready, server, config) = (ready.clone(), server.clone(), config.clone());
-        let (listener, handlers) = (listener.clone(), handlers.clone());
+        let (listeners, ports) = (listeners.clone(), ports.clone());
         let spawned = Builder::new().name(name).spawn(move || {
             let _word = LastWord(server.clone());
-            serve(&server, &config, &listener, &handlers, worker, ready);
+            serve(&server, &config, &listeners, &ports, worker, ready);
         });
         threads.push(spawned);
     }
@@ -106,14 +105,14 @@ impl Drop for LastWord {
 fn serve(
     server: &Server,
     config: &Config,
-    listener: &Listener,
-    handlers: &Arc<Handlers>,
+    listeners: &Listeners,
+    ports: &Ports,
     worker: usize,
     ready: mpsc::Sender<io::Result<()>>,
 ) {
-    let settings = config.settings(Protocol::WebSocket, handlers.request.is_some(), false);
     let shared = &server.shared;
-    let reactor = Reactor::new(config, settings, listener, shared.table.clone(), shared.exchange.clone(), worker);
+    let reactor =
+        Reactor::new(config, ports.settings(), listeners, shared.table.clone(), shared.exchange.clone(), worker);
     let station = reactor.and_then(|reactor| Station::own(reactor, None, config.max_wait_time));
     let (station, result) = match station {
         Ok(station) => (Some(station), Ok(())),
@@ -124,7 +123,7 @@ fn serve(
     drop(ready);
     let Some(mut station) = station else { return };
     dispatch::enter(server, None);
-    let mut dispatch = Dispatch::new(server.clone(), handlers.clone(), config, worker);
+    let mut dispatch = Dispatch::new(server.clone(), ports.clone(), worker);
     // A thread is not replaced, however much it handles.
     let config = Config { max_request: 0, ..config.clone() };
     if let Err(error) = worker::run(&mut station, &mut dispatch, server, shared.inboxes.get(worker), &config) {
@@ -135,7 +134,7 @@ fn serve(
 /// Waits for the end: a signal, `shutdown`, or a worker that ended by itself.
 fn oversee(
     server: &Server,
-    listener: &Listener,
+    listeners: &Listeners,
     signals: Option<&Signals>,
     threads: &[JoinHandle<()>],
     max_wait: Duration,
@@ -147,7 +146,7 @@ fn oversee(
             return Ok(());
         }
         if ends_at.is_none() && server.shared.stopping.load(SeqCst) {
-            listener.shut();
+            listeners.shut();
             server.shutdown();
             ends_at = Some(Instant::now() + max_wait + GRACE);
         }

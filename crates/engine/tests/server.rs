@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 use tungstenite::client::IntoClientRequest;
 use tungstenite::{Message, WebSocket};
-use wirewool_engine::{Acceptance, Builder, CloseCode, Fd, Mode, Refused, Response, Server, StartError};
+use wirewool_engine::{Acceptance, Builder, CloseCode, Fd, Mode, Port, Refused, Response, Server, StartError};
 
 /// Longer than anything here takes: a hang becomes a failure.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -320,7 +320,7 @@ fn whoever_has_a_handle_knows_all_connections() {
     assert_eq!((fds.len(), server.connection_count()), (6, 6));
     for fd in &fds {
         let facts = server.info(*fd).expect("it is there");
-        assert!(facts.peer.is_some_and(|peer| peer.ip().is_loopback()));
+        assert!(facts.origin.peer.is_some_and(|peer| peer.ip().is_loopback()));
         assert!(facts.opened_at_ms > 0 && facts.received_at_ms >= facts.opened_at_ms && facts.sent_at_ms > 0);
         assert_eq!((server.bind_user(*fd, 7), server.bind_user(*fd, 8)), (true, false));
         assert_eq!(server.info(*fd).map(|facts| facts.uid), Some(7));
@@ -391,4 +391,68 @@ fn a_slow_readers_pushes_are_refused_at_once_from_another_thread() {
     assert!(matches!(refused, Some(Refused::OutboxFull { limit: LIMIT, .. })), "{refused:?}");
     assert_eq!(running.server.push(other_fd, "still here"), Ok(()));
     assert_eq!(other.read().expect("a message"), Message::text("still here"));
+}
+
+#[test]
+fn each_port_has_its_own_handlers_and_speaks_what_it_was_told() {
+    let http = Port::bind("127.0.0.1:0")
+        .http()
+        .on_request(|_, request| Response::new(200).body(request.head.target().to_owned()));
+    let (sender, events) = mpsc::channel();
+    let closed = sender.clone();
+    let raw = Port::bind("127.0.0.1:0")
+        .on_connect(move |_, fd| sender.send(format!("connect {fd}")).expect("the test waits"))
+        .on_receive(|server, fd, bytes| server.send(fd, &bytes.to_ascii_uppercase()))
+        .on_close(move |_, fd| closed.send(format!("close {fd}")).expect("the test waits"));
+    let chat =
+        Port::bind("127.0.0.1:0").websocket().on_message(|server, frame| server.push(frame.fd, "of the other port"));
+    let addresses = [&http, &raw, &chat].map(|port| port.local_addr().expect("it is bound"));
+    let server = Server::bind("127.0.0.1:0").on_message(|server, frame| server.push(frame.fd, &frame));
+    let mut server = Running::start(server.listen(http).listen(raw).listen(chat));
+    let connect = |address| {
+        let stream = TcpStream::connect(address).expect("it listens");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        stream
+    };
+    let mut stream = connect(addresses[0]);
+    stream.write_all(b"GET /here HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n").expect("sent");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer");
+    assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("/here"), "{answer}");
+    let mut stream = connect(addresses[1]);
+    stream.write_all(b"hello").expect("sent");
+    let mut answer = [0; 5];
+    stream.read_exact(&mut answer).expect("an answer");
+    assert_eq!(&answer, b"HELLO");
+    drop(stream);
+    let heard: Vec<String> = (0..2).map(|_| events.recv_timeout(PATIENCE).expect("an event")).collect();
+    assert_eq!(heard, ["connect 2", "close 2"]);
+    server.address = addresses[2];
+    let mut websocket = server.connect();
+    websocket.send(Message::text("x")).expect("sent");
+    assert_eq!(websocket.read().expect("a message"), Message::text("of the other port"));
+}
+
+#[test]
+fn ports_that_cannot_be() {
+    let start = |port| {
+        let server = Server::bind("127.0.0.1:0").on_message(|_, _| {}).listen(port);
+        server.start().map_err(|error| error.to_string())
+    };
+    let raw = Port::bind("127.0.0.1:0");
+    let address = raw.local_addr().expect("it is bound");
+    assert_eq!(start(raw), Err(format!("the port {address} needs a handler: set it with Port::on_receive")));
+    let datagrams = Port::bind_datagrams("127.0.0.1:0");
+    let address = datagrams.local_addr().expect("it is bound");
+    assert_eq!(start(datagrams), Err(format!("the port {address} needs a handler: set it with Port::on_packet")));
+    let rows = [(Port::bind("[::1]:0").websocket(), "on_message"), (Port::bind("[::1]:0").http(), "on_request")];
+    for (port, wanted) in rows {
+        assert!(start(port).is_err_and(|error| error.ends_with(wanted)));
+    }
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = taken.local_addr().expect("an address").to_string();
+    let refused = start(Port::bind(&address).on_receive(|_, _, _| {}));
+    assert!(refused.is_err_and(|error| error.starts_with(&format!("failed to listen server port[{address}]"))));
+    let small = start(Port::bind("127.0.0.1:0").message_bytes_max(1).on_receive(|_, _, _| {}));
+    assert_eq!(small, Err("message_bytes_max is 1: wanted 125 to 4G".to_owned()));
 }

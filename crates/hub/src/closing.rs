@@ -24,11 +24,13 @@ impl Outbound {
         Ok(())
     }
 
-    /// The peer ended it: `payload` is what the close frame will say once the handler is done.
-    pub(crate) fn begin_ending(&mut self, row: u32, payload: Vec<u8>) {
+    /// The peer ended it: `farewell` is what the close frame will say once the handler is done, if there is to be one.
+    pub(crate) fn begin_ending(&mut self, row: u32, farewell: Option<Vec<u8>>) {
         let sending = &mut self.rows[row as usize];
         sending.phase = Phase::Ending;
-        sending.aside().farewell = Some(payload);
+        if farewell.is_some() {
+            sending.aside().farewell = farewell;
+        }
     }
 
     pub(crate) fn finish(&mut self, row: u32, wire: &mut dyn Wire) -> Result<(), Refused> {

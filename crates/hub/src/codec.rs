@@ -9,6 +9,7 @@ use crate::event::{Closed, Ending, Event, Status};
 use crate::fd::Fd;
 use wirewool_proto::http::head::{Head, HeadError, HeadLimits, HeadReader};
 use wirewool_proto::http::request::Request;
+use wirewool_proto::packets::PacketError;
 use wirewool_proto::websocket::close::{Close, CloseCode};
 use wirewool_proto::websocket::extension::{AGREEMENT_BYTES, Agreement};
 use wirewool_proto::websocket::frame::{CONTROL_BYTES_MAX, Opcode};
@@ -42,6 +43,7 @@ enum Tag {
     Closed = 0x0d,
     BufferFull = 0x0e,
     BufferEmpty = 0x0f,
+    BadPacket = 0x10,
     Push = 0x80,
     Send = 0x81,
     Answer = 0x82,
@@ -69,6 +71,7 @@ impl Tag {
             0x0d => Tag::Closed,
             0x0e => Tag::BufferFull,
             0x0f => Tag::BufferEmpty,
+            0x10 => Tag::BadPacket,
             0x80 => Tag::Push,
             0x81 => Tag::Send,
             0x82 => Tag::Answer,
@@ -180,8 +183,12 @@ pub fn encode_event<R>(fd: Fd, event: &Event<'_>, write: impl FnOnce(u16, &[&[u8
         Event::Pong(payload) => (Tag::Pong, [*payload, none]),
         Event::Ending(Ending::CloseFrame(payload)) => (Tag::CloseFrame, [*payload, none]),
         Event::Ending(Ending::Violation(violation)) => {
-            put_violation(*violation, &mut front);
+            put_numbers(violation_numbers(*violation), &mut front);
             (Tag::Violation, [none; 2])
+        }
+        Event::Ending(Ending::Packet(error)) => {
+            put_numbers(packet_numbers(*error), &mut front);
+            (Tag::BadPacket, [none; 2])
         }
         Event::BufferFull => (Tag::BufferFull, [none; 2]),
         Event::BufferEmpty => (Tag::BufferEmpty, [none; 2]),
@@ -250,11 +257,18 @@ fn put_after(after: After, front: &mut Front) {
 /// Its kind, and two numbers.
 const VIOLATION_BYTES: usize = 1 + 2 * 8;
 
-fn put_violation(violation: Violation, front: &mut Front) {
-    let (kind, [one, two]) = violation_numbers(violation);
+fn put_numbers((kind, [one, two]): (u8, [u64; 2]), front: &mut Front) {
     front.put([kind]);
     front.put(one.to_le_bytes());
     front.put(two.to_le_bytes());
+}
+
+fn packet_numbers(error: PacketError) -> (u8, [u64; 2]) {
+    match error {
+        PacketError::TooLong { announced, limit } => (0, [announced, limit]),
+        PacketError::TooShort { announced } => (1, [announced as u64, 0]),
+        PacketError::Endless { limit } => (2, [limit, 0]),
+    }
 }
 
 fn violation_numbers(violation: Violation) -> (u8, [u64; 2]) {
@@ -293,10 +307,7 @@ pub fn decode_event(tag: u16, payload: &[u8]) -> Result<(Fd, Event<'_>), Malform
         Tag::Binary => message(Kind::Binary, false),
         Tag::DeflatedText => message(Kind::Text, true),
         Tag::DeflatedBinary => message(Kind::Binary, true),
-        Tag::Connected => {
-            nothing(rest)?;
-            Event::Connected
-        }
+        Tag::Connected => nothing(rest).map(|()| Event::Connected)?,
         Tag::Received => Event::Received(rest),
         Tag::Request => Event::Request(request(rest)?),
         Tag::Upgrade => Event::Upgrade(request(rest)?),
@@ -307,14 +318,9 @@ pub fn decode_event(tag: u16, payload: &[u8]) -> Result<(Fd, Event<'_>), Malform
             Event::Ending(Ending::CloseFrame(rest))
         }
         Tag::Violation => Event::Ending(Ending::Violation(violation(rest)?)),
-        Tag::BufferFull => {
-            nothing(rest)?;
-            Event::BufferFull
-        }
-        Tag::BufferEmpty => {
-            nothing(rest)?;
-            Event::BufferEmpty
-        }
+        Tag::BadPacket => Event::Ending(Ending::Packet(bad_packet(rest)?)),
+        Tag::BufferFull => nothing(rest).map(|()| Event::BufferFull)?,
+        Tag::BufferEmpty => nothing(rest).map(|()| Event::BufferEmpty)?,
         Tag::Closed => {
             let ([by_server, status], rest) = take(rest)?;
             nothing(rest)?;
@@ -353,14 +359,8 @@ pub fn decode_command(tag: u16, payload: &[u8]) -> Result<(Fd, Command<'_>), Mal
             nothing(rest)?;
             Command::Close { reset: flag("how it is closed", reset)? }
         }
-        Tag::Finish => {
-            nothing(rest)?;
-            Command::Finish
-        }
-        Tag::Forget => {
-            nothing(rest)?;
-            Command::Forget
-        }
+        Tag::Finish => nothing(rest).map(|()| Command::Finish)?,
+        Tag::Forget => nothing(rest).map(|()| Command::Forget)?,
         _ => return Err(Malformed::Tag(tag)),
     };
     Ok((fd, command))
@@ -445,12 +445,27 @@ fn from_after(kind: u8, agreement: [u8; AGREEMENT_BYTES]) -> Result<After, Malfo
     if agreement == [0; AGREEMENT_BYTES] { Ok(after) } else { Err(Malformed::Agreement) }
 }
 
-fn violation(rest: &[u8]) -> Result<Violation, Malformed> {
+fn take_numbers(rest: &[u8]) -> Result<(u8, [u64; 2]), Malformed> {
     let ([kind], rest) = take(rest)?;
     let (one, rest) = take(rest)?;
     let (two, rest) = take(rest)?;
     nothing(rest)?;
-    let numbers @ [one, two] = [u64::from_le_bytes(one), u64::from_le_bytes(two)];
+    Ok((kind, [u64::from_le_bytes(one), u64::from_le_bytes(two)]))
+}
+
+fn bad_packet(rest: &[u8]) -> Result<PacketError, Malformed> {
+    let (kind, numbers @ [one, two]) = take_numbers(rest)?;
+    let error = match kind {
+        0 => PacketError::TooLong { announced: one, limit: two },
+        1 => PacketError::TooShort { announced: one as i64 },
+        2 => PacketError::Endless { limit: one },
+        _ => return Err(Malformed::Number { what: "what is wrong with a packet", number: kind }),
+    };
+    if packet_numbers(error) == (kind, numbers) { Ok(error) } else { Err(Malformed::Violation(kind)) }
+}
+
+fn violation(rest: &[u8]) -> Result<Violation, Malformed> {
+    let (kind, numbers @ [one, two]) = take_numbers(rest)?;
     // Whatever is cut off here is missing below.
     let (byte, short) = (one as u8, one as u16);
     let violation = match kind {
@@ -487,6 +502,7 @@ mod tests {
     use proptest::prelude::{any, prop_assert_eq, prop_oneof, proptest};
     use wirewool_proto::http::head::{HeadError, HeadLimits, HeadReader};
     use wirewool_proto::http::request::Request;
+    use wirewool_proto::packets::PacketError;
     use wirewool_proto::websocket::close::CloseCode;
     use wirewool_proto::websocket::extension::Agreement;
     use wirewool_proto::websocket::frame::Opcode;
@@ -552,6 +568,12 @@ mod tests {
         Violation::MessageTooBig { announced: u64::MAX, limit: 1 },
     ];
 
+    const PACKET_ERRORS: [PacketError; 3] = [
+        PacketError::TooLong { announced: u64::MAX, limit: 1 },
+        PacketError::TooShort { announced: -1 },
+        PacketError::Endless { limit: 1 << 20 },
+    ];
+
     const STATUSES: [Status; 5] =
         [Status::Plain, Status::Upgrading, Status::OwnHandshake, Status::Active, Status::Closing];
 
@@ -577,6 +599,7 @@ mod tests {
             Event::BufferFull,
             Event::BufferEmpty,
         ];
+        rows.extend(PACKET_ERRORS.map(|error| Event::Ending(Ending::Packet(error))));
         rows.extend(VIOLATIONS.map(|violation| Event::Ending(Ending::Violation(violation))));
         for status in STATUSES {
             rows.extend([true, false].map(|by_server| Event::Closed(Closed { by_server, status })));
@@ -657,6 +680,8 @@ mod tests {
             (Tag::Violation, violation(2, 256, 0), Malformed::Violation(2)),
             (Tag::Violation, violation(11, 65_536, 0), Malformed::Violation(11)),
             (Tag::Violation, violation(0, 0, 1), Malformed::Violation(0)),
+            (Tag::BadPacket, violation(1, 0, 1), Malformed::Violation(1)),
+            (Tag::BadPacket, violation(3, 0, 0), number("what is wrong with a packet", 3)),
             (Tag::Violation, violation(16, 0, 0), number("the kind of a violation", 16)),
             (Tag::Violation, violation(0, 0, 0)[1..].to_vec(), Malformed::TooShort(1)),
             (Tag::Violation, [violation(0, 0, 0), vec![0]].concat(), Malformed::TooLong(1)),

@@ -2,7 +2,9 @@
 
 use crate::command::Outlet;
 use crate::fd::{Fd, Place};
+use std::net::SocketAddr;
 use wirewool_proto::http::request::Request;
+use wirewool_proto::packets::PacketError;
 use wirewool_proto::websocket::message::Message;
 use wirewool_proto::websocket::violation::Violation;
 
@@ -11,7 +13,7 @@ use wirewool_proto::websocket::violation::Violation;
 pub enum Event<'a> {
     /// It was accepted.
     Connected,
-    /// Bytes of a raw connection.
+    /// Bytes of a raw connection: those of a read, or a packet if the settings say what that is.
     Received(&'a [u8]),
     /// A plain request with its body; an answer is owed, and nothing more is read until it is complete.
     Request(Request),
@@ -34,13 +36,15 @@ pub enum Event<'a> {
     Closed(Closed),
 }
 
-/// Why a WebSocket connection ends by the peer's doing.
+/// Why a connection ends by the peer's doing.
 #[derive(Debug, Clone, Copy)]
 pub enum Ending<'a> {
     /// Its close frame, with this legal payload.
     CloseFrame(&'a [u8]),
     /// It broke the protocol.
     Violation(Violation),
+    /// What a raw connection sent is no packet: no close frame follows.
+    Packet(PacketError),
 }
 
 /// How a connection ended.
@@ -80,10 +84,26 @@ pub enum Verdict {
     Stop,
 }
 
+/// What came to a port that has no connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Datagram<'a> {
+    /// The index of the port.
+    pub port: u8,
+    /// Who has sent it.
+    pub sender: SocketAddr,
+    /// What.
+    pub bytes: &'a [u8],
+}
+
 /// Receives events: of one connection in order.
 pub trait Handler {
     /// Something happened to `fd`. What is borrowed is valid during the call; commands go to `out`.
     fn handle(&mut self, fd: Fd, event: Event<'_>, out: &mut dyn Outlet) -> Verdict;
+
+    /// A datagram came. One that cannot be handled now is dropped: nobody was promised that it arrives.
+    fn datagram(&mut self, _datagram: Datagram<'_>) -> Verdict {
+        Verdict::Handled
+    }
 
     /// Can it take what a read of this connection would bring? If not, the connection is not read from until the
     /// handler's owner says so.

@@ -35,7 +35,7 @@ pub(crate) fn websocket(
     let (mut at, end, mut count) = (0, input.len(), 0u32);
     while at < end && out.rows[row as usize].phase == Phase::Open {
         let Spares { pool, inflaters, .. } = &mut out.spares;
-        let mut means = Means { pool, inflaters, message_bytes_max: out.settings.message_bytes_max };
+        let mut means = Means { pool, inflaters, message_bytes_max: out.message_bytes_max };
         let verdict = match receiver.next(&mut input[at..], &mut means) {
             Ok(None) => break,
             Ok(Some((used, event))) => {
@@ -67,15 +67,15 @@ pub(crate) fn deliver_frame(
 ) -> Verdict {
     let event = match event {
         receiver::Event::Message(message) => Event::Message(message),
-        receiver::Event::Ping(payload) if out.settings.ping_events => Event::Ping(payload),
+        receiver::Event::Ping(payload) if out.settings(row).ping_events => Event::Ping(payload),
         receiver::Event::Ping(payload) => {
             out.pong(row, payload, wire);
             return Verdict::Handled;
         }
-        receiver::Event::Pong(payload) if out.settings.pong_events => Event::Pong(payload),
+        receiver::Event::Pong(payload) if out.settings(row).pong_events => Event::Pong(payload),
         receiver::Event::Pong(_) => return Verdict::Handled,
         receiver::Event::Close(payload) => {
-            return ending(out, row, payload.to_vec(), Ending::CloseFrame(payload), wire, handler);
+            return ending(out, row, Some(payload.to_vec()), Ending::CloseFrame(payload), wire, handler);
         }
     };
     deliver(out, row, event, wire, handler)
@@ -90,15 +90,15 @@ pub(crate) fn broken(
     handler: &mut dyn Handler,
 ) -> Verdict {
     let farewell = close::payload(violation.close_code(), "");
-    ending(out, row, farewell, Ending::Violation(violation), wire, handler)
+    ending(out, row, Some(farewell), Ending::Violation(violation), wire, handler)
 }
 
-/// The peer ended it. What came before may still be answered; then the close frame goes out.
+/// The peer ended it. What came before may still be answered; then the close frame goes out, if there is to be one.
 #[cold]
-fn ending(
+pub(crate) fn ending(
     out: &mut Outbound,
     row: u32,
-    farewell: Vec<u8>,
+    farewell: Option<Vec<u8>>,
     ending: Ending<'_>,
     wire: &mut dyn Wire,
     handler: &mut dyn Handler,

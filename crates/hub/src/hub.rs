@@ -7,12 +7,14 @@ use crate::fd::{Fd, Place};
 use crate::frames::{self, broken, deliver_frame, websocket};
 use crate::incoming::Incoming;
 use crate::outbound::{Outbound, Outgoing};
+use crate::packets::packets;
 use crate::sending::{Phase, Reply};
 use crate::settings::{Protocol, Settings};
 use crate::silence::Silence;
 use crate::time::Moment;
 use crate::wire::Wire;
 use wirewool_proto::http::response::Response;
+use wirewool_proto::packets::{PacketReader, Packets};
 use wirewool_proto::websocket::receiver::Receiver;
 use wirewool_proto::websocket::role::Role;
 use wirewool_proto::websocket::{close, frame};
@@ -24,6 +26,8 @@ pub(crate) enum Receiving {
     Over,
     /// Bytes without a meaning.
     Raw,
+    /// Packets. Between two of them nothing is kept.
+    Packets(Packets, Option<Box<PacketReader>>),
     /// Requests. Between two of them nothing is kept.
     Http(Option<Box<Incoming>>),
     /// A request was handed out; what came behind it waits for the answer.
@@ -59,16 +63,26 @@ pub struct Hub {
 }
 
 impl Hub {
-    /// A hub without connections.
-    pub fn new(settings: Settings) -> Hub {
-        Hub { receiving: Vec::new(), out: Outbound::new(settings), free: Vec::new() }
+    /// A hub without connections, for the ports that have these settings.
+    ///
+    /// # Panics
+    /// Without a port.
+    pub fn new(ports: Vec<Settings>) -> Hub {
+        Hub { receiving: Vec::new(), out: Outbound::new(ports), free: Vec::new() }
     }
 
-    /// A new connection. [`Hub::announce`] follows once its socket is in place.
-    pub fn open(&mut self, fd: Fd) -> Place {
+    /// A new connection, accepted by the port with this index. [`Hub::announce`] follows once its socket is in place.
+    ///
+    /// # Panics
+    /// If there is no such port.
+    pub fn open(&mut self, fd: Fd, port: u8) -> Place {
         let row = self.free.pop().unwrap_or(self.receiving.len() as u32);
-        let receiving = match self.out.settings.protocol {
-            Protocol::Raw => Receiving::Raw,
+        let place = self.out.open(row, fd, port);
+        let receiving = match self.out.settings(row).protocol {
+            Protocol::Raw => match self.out.settings(row).packets {
+                None => Receiving::Raw,
+                Some(packets) => Receiving::Packets(packets, None),
+            },
             Protocol::Http | Protocol::WebSocket => {
                 self.out.deadlines.set(row, Wait::Head, self.out.now);
                 Receiving::Http(None)
@@ -78,7 +92,7 @@ impl Hub {
             Some(free) => *free = receiving,
             None => self.receiving.push(receiving),
         }
-        self.out.open(row, fd)
+        place
     }
 
     /// Tells the handler about a new connection.
@@ -111,7 +125,7 @@ impl Hub {
                 Some(room) => Target::Own(room),
                 None => Target::Shared,
             },
-            (Phase::Open, Receiving::Http(_) | Receiving::Raw) => Target::Shared,
+            (Phase::Open, Receiving::Http(_) | Receiving::Raw | Receiving::Packets(..)) => Target::Shared,
             (Phase::Closing | Phase::Draining, _) if sending.discards() => Target::Shared,
             _ => {
                 self.out.pause(row, true, wire);
@@ -377,9 +391,15 @@ impl Hub {
     fn process(&mut self, row: u32, input: &mut [u8], wire: &mut dyn Wire, handler: &mut dyn Handler) -> Verdict {
         match self.out.rows[row as usize].phase {
             Phase::Open => match &mut self.receiving[row as usize] {
-                Receiving::WebSocket(receiver) => websocket(receiver, &mut self.out, row, input, wire, handler),
+                Receiving::WebSocket(receiver) => {
+                    if self.out.ports.len() > 1 {
+                        self.out.message_bytes_max = self.out.settings(row).message_bytes_max;
+                    }
+                    websocket(receiver, &mut self.out, row, input, wire, handler)
+                }
                 Receiving::Http(_) => self.requests(row, input, wire, handler),
                 Receiving::Raw => self.deliver(row, Event::Received(input), wire, handler),
+                Receiving::Packets(..) => self.packets(row, input, wire, handler),
                 Receiving::Waiting(_) | Receiving::Over => {
                     debug_assert!(false, "read although there was no target");
                     Verdict::Handled
@@ -391,6 +411,16 @@ impl Hub {
             }
             _ => Verdict::Handled,
         }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn packets(&mut self, row: u32, input: &[u8], wire: &mut dyn Wire, handler: &mut dyn Handler) -> Verdict {
+        let Receiving::Packets(kind, held) = &mut self.receiving[row as usize] else { return Verdict::Handled };
+        let mut reader = held.take().unwrap_or_default();
+        let verdict = packets(*kind, &mut reader, &mut self.out, row, input, wire, handler);
+        *held = Some(reader).filter(|reader| !reader.is_empty());
+        verdict
     }
 
     pub(crate) fn deliver(

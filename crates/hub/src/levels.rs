@@ -10,10 +10,10 @@ impl Outbound {
     /// What the kernel did not take, or what is held aside, has changed. Never where all is sent at once.
     #[cold]
     pub(crate) fn level(&mut self, row: u32, wire: &mut dyn Wire) {
-        let sending = &mut self.rows[row as usize];
+        let sending = &self.rows[row as usize];
         wire.owes(sending.place(row), sending.stuck());
-        if !sending.crossed && crosses(sending, &self.settings) {
-            sending.crossed = true;
+        if !sending.crossed && crosses(sending, self.settings(row)) {
+            self.rows[row as usize].crossed = true;
             self.crossed.push(row);
         }
     }
@@ -22,9 +22,10 @@ impl Outbound {
     /// has been on the other side only for a while is none.
     pub(crate) fn next_crossed(&mut self) -> Option<(u32, Event<'static>)> {
         while let Some(row) = self.crossed.pop() {
+            let crosses = crosses(&self.rows[row as usize], self.settings(row));
             let sending = &mut self.rows[row as usize];
             sending.crossed = false;
-            if crosses(sending, &self.settings) {
+            if crosses {
                 sending.full = !sending.full;
                 return Some((row, if sending.full { Event::BufferFull } else { Event::BufferEmpty }));
             }

@@ -1,7 +1,7 @@
 //! Many connections, pure: who is connected, in what state, what is owed to whom, and until when.
 //!
 //! * [`hub`]: bytes of a connection become [`event`]s for a handler; [`command`]s become bytes. `requests`,
-//!   `incoming` and `frames` are its receiving halves.
+//!   `incoming`, `frames` and `packets` are its receiving halves.
 //! * [`outbound`], [`outbox`], `sending`: the sending halves; `batch`: when they send; `levels`: what is not taken;
 //!   `closing`: how they end; `directory`: by fd; `tape`: what many are owed alike.
 //! * [`deadlines`]: until when a connection may keep the server waiting; `silence`: when one is closed, or pinged, that
@@ -24,6 +24,7 @@ mod incoming;
 mod levels;
 pub mod outbound;
 pub mod outbox;
+mod packets;
 pub mod remote;
 mod requests;
 mod sending;

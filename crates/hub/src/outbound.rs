@@ -26,7 +26,11 @@ const THROUGH_BYTES_MIN: usize = 8 << 10;
 /// All sending halves of a loop, and what is to be done about them at the end of the pass.
 #[derive(Debug)]
 pub(crate) struct Outbound {
-    pub(crate) settings: Settings,
+    /// By the index that each connection has.
+    pub(crate) ports: Vec<Settings>,
+    pub(crate) push_bytes_max: usize,
+    /// From that owed on, a connection is not read from.
+    congestion_bytes: usize,
     /// What may be owed to a connection; for a command that was promised room, everything.
     pub(crate) outbox_bytes_max: usize,
     pub(crate) rows: Vec<Sending>,
@@ -39,6 +43,8 @@ pub(crate) struct Outbound {
     deflaters: Deflaters,
     /// The time of the pass.
     pub(crate) now: Moment,
+    /// The longest message of the connection that is read from; of a single port's it is always the same.
+    pub(crate) message_bytes_max: usize,
     /// More input of the same read waits to be handled.
     pub(crate) more: bool,
     /// Those who wait for that, and since when the first of them does.
@@ -54,7 +60,8 @@ pub(crate) struct Outbound {
 }
 
 impl Outbound {
-    pub(crate) fn new(settings: Settings) -> Outbound {
+    pub(crate) fn new(ports: Vec<Settings>) -> Outbound {
+        let settings = ports.first().expect("a server has a port");
         let durations_ms = [
             settings.head_timeout_ms,
             settings.handshake_timeout_ms,
@@ -62,10 +69,11 @@ impl Outbound {
             settings.flush_timeout_ms,
             settings.close_timeout_ms,
         ];
-        let silence = Silence::new(&settings);
+        let silence = Silence::new(settings);
         Outbound {
+            push_bytes_max: settings.push_bytes_max,
+            congestion_bytes: settings.outbox_bytes_max / 2,
             outbox_bytes_max: settings.outbox_bytes_max,
-            settings,
             rows: Vec::new(),
             directory: Directory::default(),
             hint: Cell::new(0),
@@ -74,6 +82,8 @@ impl Outbound {
             spares: Spares::default(),
             deflaters: Deflaters::default(),
             now: Moment(0),
+            message_bytes_max: settings.message_bytes_max,
+            ports,
             more: false,
             dirty: Vec::new(),
             dirty_since_micros: 0,
@@ -85,18 +95,24 @@ impl Outbound {
         }
     }
 
-    pub(crate) fn open(&mut self, row: u32, fd: Fd) -> Place {
+    pub(crate) fn open(&mut self, row: u32, fd: Fd, port: u8) -> Place {
         if self.rows.len() <= row as usize {
             self.rows.push(Sending::free(0));
         }
         let sending = &mut self.rows[row as usize];
-        *sending = Sending { fd: Some(fd), phase: Phase::Open, ..Sending::free(sending.generation) };
+        *sending = Sending { fd: Some(fd), port, phase: Phase::Open, ..Sending::free(sending.generation) };
         let place = sending.place(row);
         self.directory.insert(fd, row, &self.rows);
         if let Some(silence) = &mut self.silence {
             silence.open(row, self.now);
         }
         place
+    }
+
+    /// What the port of this row's connection was told.
+    #[inline]
+    pub(crate) fn settings(&self, row: u32) -> &Settings {
+        &self.ports[usize::from(self.rows[row as usize].port)]
     }
 
     /// The row of a place, unless it is stale.
@@ -140,14 +156,16 @@ impl Outbound {
         if opcode.is_control() && len > CONTROL_BYTES_MAX {
             return Err(Refused::ControlTooLong(len));
         }
-        if len > self.settings.push_bytes_max {
-            return Err(Refused::TooLarge { len, limit: self.settings.push_bytes_max });
+        if len > self.push_bytes_max {
+            return Err(Refused::TooLarge { len, limit: self.push_bytes_max });
         }
         let fin = fin || opcode.is_control();
-        let compress = compress || self.settings.deflate_threshold.is_some_and(|threshold| len >= threshold);
-        let compress = compress && fin && len > 0 && matches!(opcode, Opcode::Text | Opcode::Binary);
-        if compress && sending.deflation.is_some() {
-            return self.push_deflated(row, opcode, payload, wire);
+        if sending.deflation.is_some() {
+            let threshold = self.ports[usize::from(sending.port)].deflate_threshold;
+            let compress = compress || threshold.is_some_and(|threshold| len >= threshold);
+            if compress && fin && len > 0 && matches!(opcode, Opcode::Text | Opcode::Binary) {
+                return self.push_deflated(row, opcode, payload, wire);
+            }
         }
         let header = frame::encode(opcode, fin, 0, len, None);
         check_room(sending.owed(), header.bytes().len() + len, self.outbox_bytes_max)?;
@@ -166,6 +184,7 @@ impl Outbound {
         payload: Payload<'_>,
         wire: &mut dyn Wire,
     ) -> Result<(), Refused> {
+        let level = self.settings(row).deflate_level;
         let sending = &mut self.rows[row as usize];
         let len = payload.bytes().len();
         // Before the compressor has seen it: a message that is refused must leave no trace in its context.
@@ -175,7 +194,7 @@ impl Outbound {
         let deflated = sending
             .deflation
             .as_mut()
-            .and_then(|deflation| deflation.deflate(payload.bytes(), self.settings.deflate_level, &mut self.deflaters));
+            .and_then(|deflation| deflation.deflate(payload.bytes(), level, &mut self.deflaters));
         match &deflated {
             Some(bytes) => {
                 let header = frame::encode(opcode, true, frame::RSV1, bytes.len(), None);
@@ -243,8 +262,8 @@ impl Outbound {
         if !matches!(sending.phase, Phase::Open | Phase::Ending) {
             return Err(Refused::Closing);
         }
-        if bytes.len() > self.settings.push_bytes_max {
-            return Err(Refused::TooLarge { len: bytes.len(), limit: self.settings.push_bytes_max });
+        if bytes.len() > self.push_bytes_max {
+            return Err(Refused::TooLarge { len: bytes.len(), limit: self.push_bytes_max });
         }
         self.queue(row, bytes, wire)
     }
@@ -348,7 +367,7 @@ impl Outbound {
             }
             // A peer that sends faster than it reads is not read from: back pressure, instead of a full outbox.
             _ => {
-                sending.congested |= sending.outbox.owed() > self.settings.outbox_bytes_max / 2;
+                sending.congested |= sending.outbox.owed() > self.congestion_bytes;
             }
         }
         self.watch(row, wire);

@@ -61,7 +61,7 @@ impl Hub {
         let mut at = 0;
         while at < input.len() {
             let Receiving::Http(state) = &mut self.receiving[row as usize] else { break };
-            let mut incoming = state.take().unwrap_or_else(|| Box::new(Incoming::new(&self.out.settings)));
+            let mut incoming = state.take().unwrap_or_else(|| Box::new(Incoming::new(self.out.settings(row))));
             let step = incoming.next(&input[at..]).and_then(|(used, step)| {
                 at += used;
                 match step {
@@ -93,9 +93,9 @@ impl Hub {
 
     /// A head is complete: what is to be done about it, before its body?
     fn head(&mut self, row: u32, head: Head, incoming: &mut Incoming, wire: &mut dyn Wire) -> Result<Step, BadRequest> {
-        let websocket = self.out.settings.protocol == Protocol::WebSocket;
+        let websocket = self.out.settings(row).protocol == Protocol::WebSocket;
         if websocket && handshake::is_upgrade(&head) {
-            let checked = if self.out.settings.own_handshake {
+            let checked = if self.out.settings(row).own_handshake {
                 handshake::check_bodiless(&head)
             } else {
                 handshake::check(&head)
@@ -106,12 +106,12 @@ impl Hub {
             }
             return Ok(Step::Request(Request { head, body: Vec::new() }));
         }
-        if !self.out.settings.requests {
+        if !self.out.settings(row).requests {
             self.refuse(row, &bad_request_page(), wire);
             return Ok(Step::More);
         }
         let expects_continue = head.expects_continue();
-        match incoming.expect_body(head, &self.out.settings)? {
+        match incoming.expect_body(head, self.out.settings(row))? {
             Some(request) => Ok(Step::Request(request)),
             None => {
                 if expects_continue {
@@ -128,11 +128,11 @@ impl Hub {
         let sending = &mut self.out.rows[row as usize];
         sending.reply = Reply::Owed;
         self.out.deadlines.clear(row);
-        let websocket = self.out.settings.protocol == Protocol::WebSocket && handshake::is_upgrade(&request.head);
+        let websocket = self.out.settings(row).protocol == Protocol::WebSocket && handshake::is_upgrade(&request.head);
         if !websocket {
             return self.deliver(row, Event::Request(request), wire, handler);
         }
-        let own = self.out.settings.own_handshake;
+        let own = self.out.settings(row).own_handshake;
         self.out.set_status(row, if own { Status::OwnHandshake } else { Status::Upgrading }, wire);
         self.out.deadlines.set(row, Wait::Handshake, self.out.now);
         self.deliver(row, Event::Upgrade(request), wire, handler)

@@ -80,6 +80,8 @@ pub(crate) struct Aside {
 pub(crate) struct Sending {
     pub(crate) fd: Option<Fd>,
     pub(crate) generation: u32,
+    /// The index of the port that accepted it.
+    pub(crate) port: u8,
     pub(crate) phase: Phase,
     pub(crate) status: Status,
     pub(crate) sequence: Sequence,
@@ -122,6 +124,7 @@ impl Sending {
         Sending {
             fd: None,
             generation,
+            port: 0,
             phase: Phase::Free,
             status: Status::Plain,
             sequence: Sequence::Between,

@@ -1,11 +1,12 @@
-//! What a hub is told about the server it works for.
+//! What a hub is told about the server it works for, and about each of its ports.
 
 use wirewool_proto::http::head::HeadLimits;
+use wirewool_proto::packets::Packets;
 
 /// What the connections speak.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Protocol {
-    /// Bytes without a meaning: each read is an event.
+    /// Bytes without a meaning.
     Raw,
     /// HTTP/1.1 requests.
     Http,
@@ -13,11 +14,15 @@ pub enum Protocol {
     WebSocket,
 }
 
-/// Limits and choices; sizes in bytes, times in milliseconds.
+/// Limits and choices for the connections of one port; sizes in bytes, times in milliseconds.
+///
+/// What may be pushed and owed, and all times, hold for the whole loop: those of its first port count.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// What the connections speak.
     pub protocol: Protocol,
+    /// How raw bytes are told apart; without that, each read is an event.
+    pub packets: Option<Packets>,
     /// Plain requests go to the handler; otherwise a WebSocket server answers them with a 400 page.
     pub requests: bool,
     /// The handler answers upgrade requests all by itself: of an upgrade, only its `Upgrade` header is checked.
@@ -36,7 +41,7 @@ pub struct Settings {
     pub buffer_high_watermark_bytes: Option<usize>,
     /// It hears when no more is owed than that again; at most the high mark.
     pub buffer_low_watermark_bytes: usize,
-    /// The longest message, and the longest request body, that is received.
+    /// The longest message, request body or packet that is received.
     pub message_bytes_max: usize,
     /// The longest message that may be pushed or sent.
     pub push_bytes_max: usize,
@@ -72,6 +77,7 @@ impl Default for Settings {
     fn default() -> Self {
         Settings {
             protocol: Protocol::WebSocket,
+            packets: None,
             requests: false,
             own_handshake: false,
             deflate_level: 1,

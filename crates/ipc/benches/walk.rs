@@ -5,6 +5,7 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use wirewool_ipc::table::Table;
+use wirewool_ipc::table::facts::Origin;
 
 const LIVE: usize = 100;
 const ROUNDS: usize = 2000;
@@ -32,9 +33,9 @@ fn table(max_connection: usize, apart: bool) -> Table {
     let table = Table::new(4, max_connection).expect("there is memory");
     let step = if apart { (2 * max_connection).next_power_of_two() / LIVE } else { 1 };
     for _ in 0..LIVE {
-        table.claim(1, None, -1, 0).expect("there is room");
+        table.claim(1, Origin::UNKNOWN, 0).expect("there is room");
         for _ in 1..step {
-            let (fd, _) = table.claim(2, None, -1, 0).expect("there is room");
+            let (fd, _) = table.claim(2, Origin::UNKNOWN, 0).expect("there is room");
             table.release(fd);
         }
     }

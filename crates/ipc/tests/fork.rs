@@ -17,6 +17,7 @@ use wirewool_ipc::doorbell::Doorbell;
 use wirewool_ipc::process::{Ended, Fork, fork, is_foreign, kill, mark_foreign_children, threads, wait};
 use wirewool_ipc::signal::{Blocked, Signal, Signals};
 use wirewool_ipc::table::Table;
+use wirewool_ipc::table::facts::Origin;
 
 use children::{PATIENCE_S, ended, mask, readable, spawn};
 
@@ -183,7 +184,7 @@ fn fds_are_distinct() {
             assert!(readable(&go));
             let mut answer = io::BufWriter::new(answer);
             for turn in 0..TURNS {
-                let (fd, _) = table.claim(worker, None, -1, 0).unwrap();
+                let (fd, _) = table.claim(worker, Origin::UNKNOWN, 0).unwrap();
                 assert_eq!(table.connection(fd).unwrap().owner, worker);
                 writeln!(answer, "{fd}").unwrap();
                 if turn + 10 < TURNS {
@@ -209,12 +210,12 @@ fn fds_are_distinct() {
 
 fn dead_workers_are_detached() {
     let table = Table::new(2, 1000).unwrap();
-    let (kept, _) = table.claim(0, None, -1, 0).unwrap();
+    let (kept, _) = table.claim(0, Origin::UNKNOWN, 0).unwrap();
     let claimed = Doorbell::new().unwrap();
     let child = spawn(|_| {
         table.attach(1, getpid());
         loop {
-            let (fd, _) = table.claim(1, None, -1, 0).unwrap();
+            let (fd, _) = table.claim(1, Origin::UNKNOWN, 0).unwrap();
             table.set_status(fd, 3);
             claimed.ring();
             if table.load(1) > 500 {
@@ -231,7 +232,7 @@ fn dead_workers_are_detached() {
     assert!(table.all().map(|(fd, _)| fd).eq([kept]));
     assert_eq!(table.closed() + 1, table.accepted());
     // With the dead worker's rows gone there is room for all the others.
-    let others = (1..1000).map(|_| table.claim(0, None, -1, 0).unwrap().0).collect::<BTreeSet<_>>();
+    let others = (1..1000).map(|_| table.claim(0, Origin::UNKNOWN, 0).unwrap().0).collect::<BTreeSet<_>>();
     assert!(others.len() == 999 && !others.contains(&kept));
 }
 
@@ -240,12 +241,12 @@ fn limit_is_shared() {
     let table = Table::new(3, LIMIT).unwrap();
     let children = [1, 2].map(|worker| {
         spawn(|mut answer| {
-            let claimed = (0..1000).filter(|_| table.claim(worker, None, -1, 0).is_some()).count();
+            let claimed = (0..1000).filter(|_| table.claim(worker, Origin::UNKNOWN, 0).is_some()).count();
             write!(answer, "{claimed}").unwrap();
         })
     });
     let claimed = children.map(|child| child.join().0.parse::<usize>().unwrap());
     assert_eq!(claimed.iter().sum::<usize>(), LIMIT);
     assert_eq!(table.connections(), LIMIT);
-    assert_eq!(table.claim(0, None, -1, 0), None);
+    assert_eq!(table.claim(0, Origin::UNKNOWN, 0), None);
 }

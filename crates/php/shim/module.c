@@ -37,6 +37,7 @@ WW_CREATE(ww_create_batch, WW_BATCH)
 WW_CREATE(ww_create_client, WW_CLIENT)
 WW_CREATE(ww_create_task, WW_TASK)
 WW_CREATE(ww_create_process, WW_PROCESS)
+WW_CREATE(ww_create_port, WW_PORT)
 
 /* Aliases share the class: they must be declared when its methods and properties are complete. */
 static void ww_declare_aliases(zend_class_entry *server, zend_class_entry *http_server,
@@ -49,6 +50,7 @@ static void ww_declare_aliases(zend_class_entry *server, zend_class_entry *http_
 	zend_register_class_alias("swoole_websocket_closeframe", ww_classes[WW_CLASS_CLOSE_FRAME]);
 	zend_register_class_alias("swoole_http_request", ww_classes[WW_CLASS_REQUEST]);
 	zend_register_class_alias("swoole_http_response", ww_classes[WW_CLASS_RESPONSE]);
+	zend_register_class_alias("swoole_server_port", ww_classes[WW_CLASS_PORT]);
 	zend_register_class_alias("swoole_connection_iterator", ww_classes[WW_CLASS_ITERATOR]);
 	zend_register_class_alias("swoole_exception", ww_classes[WW_CLASS_EXCEPTION]);
 	zend_register_class_alias("swoole_error", ww_classes[WW_CLASS_ERROR]);
@@ -88,6 +90,7 @@ static void ww_declare_tasks(void)
 	ww_classes[WW_CLASS_PIPE_MESSAGE] = register_class_Swoole_Server_PipeMessage();
 	ww_classes[WW_CLASS_STATUS_INFO] = register_class_Swoole_Server_StatusInfo();
 	ww_classes[WW_CLASS_TASK_RESULT] = register_class_Swoole_Server_TaskResult();
+	ww_classes[WW_CLASS_PACKET] = register_class_Swoole_Server_Packet();
 	zend_register_class_alias("swoole_server_task", ww_classes[WW_CLASS_TASK]);
 	zend_register_class_alias("swoole_process",
 		ww_class_of_family(WW_PROCESS, register_class_Swoole_Process(), ww_create_process));
@@ -128,6 +131,7 @@ static void ww_declare_classes(void)
 	ww_classes[WW_CLASS_HTTP_SERVER] = http_server;
 	ww_classes[WW_CLASS_WEBSOCKET_SERVER] = websocket_server;
 
+	ww_classes[WW_CLASS_PORT] = ww_class_of_family(WW_PORT, register_class_Swoole_Server_Port(), ww_create_port);
 	ww_classes[WW_CLASS_REQUEST] = ww_class_of_family(WW_REQUEST, register_class_Swoole_Http_Request(), ww_create_request);
 	ww_classes[WW_CLASS_RESPONSE] =
 		ww_class_of_family(WW_RESPONSE, register_class_Swoole_Http_Response(), ww_create_response);

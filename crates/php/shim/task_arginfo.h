@@ -1,5 +1,5 @@
 /* This is a generated file, edit the .stub.php file instead.
- * Stub hash: d0c266a8ef0fb82be6e21aa7f11407fc74f6750b */
+ * Stub hash: 40e0de86b05dc1387c4f8886fd020424b787b74b */
 
 ZEND_BEGIN_ARG_INFO_EX(arginfo_class_Swoole_Server_Task_finish, 0, 0, 1)
 	ZEND_ARG_TYPE_INFO(0, data, IS_MIXED, 0)
@@ -26,6 +26,11 @@ static const zend_function_entry class_Swoole_Server_Task_methods[] = {
 
 
 static const zend_function_entry class_Swoole_Server_Event_methods[] = {
+	ZEND_FE_END
+};
+
+
+static const zend_function_entry class_Swoole_Server_Packet_methods[] = {
 	ZEND_FE_END
 };
 
@@ -110,6 +115,53 @@ static zend_class_entry *register_class_Swoole_Server_Event(void)
 	zend_string *property_dispatch_time_name = zend_string_init("dispatch_time", sizeof("dispatch_time") - 1, 1);
 	zend_declare_property_ex(class_entry, property_dispatch_time_name, &property_dispatch_time_default_value, ZEND_ACC_PUBLIC, NULL);
 	zend_string_release(property_dispatch_time_name);
+
+	zval property_data_default_value;
+	ZVAL_NULL(&property_data_default_value);
+	zend_string *property_data_name = zend_string_init("data", sizeof("data") - 1, 1);
+	zend_declare_property_ex(class_entry, property_data_name, &property_data_default_value, ZEND_ACC_PUBLIC, NULL);
+	zend_string_release(property_data_name);
+
+	return class_entry;
+}
+
+static zend_class_entry *register_class_Swoole_Server_Packet(void)
+{
+	zend_class_entry ce, *class_entry;
+
+	INIT_NS_CLASS_ENTRY(ce, "Swoole\\Server", "Packet", class_Swoole_Server_Packet_methods);
+	class_entry = zend_register_internal_class_ex(&ce, NULL);
+	class_entry->ce_flags |= ZEND_ACC_FINAL;
+
+	zval property_server_socket_default_value;
+	ZVAL_LONG(&property_server_socket_default_value, 0);
+	zend_string *property_server_socket_name = zend_string_init("server_socket", sizeof("server_socket") - 1, 1);
+	zend_declare_property_ex(class_entry, property_server_socket_name, &property_server_socket_default_value, ZEND_ACC_PUBLIC, NULL);
+	zend_string_release(property_server_socket_name);
+
+	zval property_server_port_default_value;
+	ZVAL_LONG(&property_server_port_default_value, 0);
+	zend_string *property_server_port_name = zend_string_init("server_port", sizeof("server_port") - 1, 1);
+	zend_declare_property_ex(class_entry, property_server_port_name, &property_server_port_default_value, ZEND_ACC_PUBLIC, NULL);
+	zend_string_release(property_server_port_name);
+
+	zval property_dispatch_time_default_value;
+	ZVAL_DOUBLE(&property_dispatch_time_default_value, 0);
+	zend_string *property_dispatch_time_name = zend_string_init("dispatch_time", sizeof("dispatch_time") - 1, 1);
+	zend_declare_property_ex(class_entry, property_dispatch_time_name, &property_dispatch_time_default_value, ZEND_ACC_PUBLIC, NULL);
+	zend_string_release(property_dispatch_time_name);
+
+	zval property_address_default_value;
+	ZVAL_NULL(&property_address_default_value);
+	zend_string *property_address_name = zend_string_init("address", sizeof("address") - 1, 1);
+	zend_declare_property_ex(class_entry, property_address_name, &property_address_default_value, ZEND_ACC_PUBLIC, NULL);
+	zend_string_release(property_address_name);
+
+	zval property_port_default_value;
+	ZVAL_LONG(&property_port_default_value, 0);
+	zend_string *property_port_name = zend_string_init("port", sizeof("port") - 1, 1);
+	zend_declare_property_ex(class_entry, property_port_name, &property_port_default_value, ZEND_ACC_PUBLIC, NULL);
+	zend_string_release(property_port_name);
 
 	zval property_data_default_value;
 	ZVAL_NULL(&property_data_default_value);

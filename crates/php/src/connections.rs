@@ -1,9 +1,13 @@
 //! The connections of a running server: asked about, sent to, closed.
 
+use std::io::ErrorKind;
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::{AsFd, AsRawFd};
 use std::rc::Rc;
 
 use wirewool_engine::config::DispatchMode;
 use wirewool_engine::heartbeat;
+use wirewool_engine::listener::Listener;
 use wirewool_hub::command::{Command, Refused};
 use wirewool_hub::fd::Fd;
 use wirewool_hub::settings::Protocol;
@@ -24,28 +28,36 @@ use crate::zend::value::{Owned, PhpString};
 /// What a process that the script has forked itself is told.
 pub(crate) const NO_WORKER: &str = "this process is no worker of the server: a fork of the script's own cannot use it";
 
-/// The connections that `$server->connections` walks, counts and asks: those of all workers.
-pub(crate) struct All {
+/// The connections that the property `connections` of a server or a port walks, counts and asks: those of all workers.
+pub(crate) struct Walk {
     shared: Rc<Shared>,
+    /// The index of the port; none for all.
+    port: Option<u8>,
 }
 
-impl All {
-    pub(crate) fn new(shared: Rc<Shared>) -> All {
-        All { shared }
+impl Walk {
+    pub(crate) fn new(shared: Rc<Shared>, port: Option<u8>) -> Walk {
+        Walk { shared, port }
+    }
+
+    fn fds(&self) -> impl Iterator<Item = u64> {
+        let is_of_port = |fd: &u64| self.port.is_none() || self.shared.table.port(*fd) == self.port;
+        self.shared.table.all().map(|(fd, _)| fd).filter(is_of_port)
     }
 }
 
-impl Source for All {
+impl Source for Walk {
     fn list(&self) -> Vec<i64> {
-        self.shared.table.all().map(|(fd, _)| fd as i64).collect()
+        self.fds().map(|fd| fd as i64).collect()
     }
 
     fn count(&self) -> usize {
-        self.shared.table.connections()
+        if self.port.is_none() { self.shared.table.connections() } else { self.fds().count() }
     }
 
     fn exists(&self, fd: i64) -> bool {
-        connection(&self.shared, fd).is_some()
+        let found = connection(&self.shared, fd).is_some();
+        found && (self.port.is_none() || self.shared.table.port(fd as u64) == self.port)
     }
 
     fn info(&self, fd: i64) -> Result<Owned, Stop> {
@@ -129,6 +141,42 @@ fn send(call: &mut Call<'_>) -> Result<bool, Stop> {
     }
 }
 
+/// Sends a datagram from one of the ports.
+fn send_to(call: &Call<'_>, shared: &Shared) -> Result<bool, Stop> {
+    let host = String::from_utf8_lossy(call.text(0)?.unwrap_or_default()).into_owned();
+    let number = call.long(1)?.unwrap_or(0);
+    let data = call.loose_text(2)?;
+    let data = data.as_ref().map_or(&b""[..], PhpString::bytes);
+    let socket = call.long(3)?.unwrap_or(-1);
+    let (Ok(ip), Ok(port @ 1..)) = (host.parse::<IpAddr>(), u16::try_from(number)) else {
+        last_error::set(last_error::INVALID_PARAMS);
+        warning::warn(&format!(
+            "cannot send to {host} port {number}: wanted an IP address and a port from 1 to 65535"
+        ))?;
+        return Ok(false);
+    };
+    if data.is_empty() {
+        last_error::set(last_error::NO_PAYLOAD);
+        warning::warn("the data sent must not be empty")?;
+        return Ok(false);
+    }
+    let is_from = |listener: &Listener| socket < 0 || i64::from(listener.as_fd().as_raw_fd()) == socket;
+    match shared.listeners.send_to(is_from, SocketAddr::new(ip, port), data) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::AddrNotAvailable => {
+            last_error::set(last_error::WRONG_OPERATION);
+            let wanted = if ip.is_ipv4() { "SWOOLE_SOCK_UDP" } else { "SWOOLE_SOCK_UDP6" };
+            warning::warn(&format!("no port of the server can send to {host}: listen to one with {wanted}"))?;
+            Ok(false)
+        }
+        Err(error) => {
+            last_error::set(error.raw_os_error().unwrap_or(libc::EIO).into());
+            tracing::info!("nothing was sent to {host} port {port}: {error}");
+            Ok(false)
+        }
+    }
+}
+
 fn close(call: &mut Call<'_>) -> Result<bool, Stop> {
     let reset = call.bool(1)?.unwrap_or(false);
     let Some(fd) = fd_of(call.long(0)?.unwrap_or(0)) else {
@@ -170,7 +218,7 @@ pub(crate) fn client_info(shared: &Shared, number: i64) -> Result<Owned, Stop> {
     let workers = shared.config.workers;
     let (reactor, worker) = match shared.has_reactors {
         true => {
-            let (dispatch, peer) = (shared.config.dispatch, facts.peer.map(|peer| peer.ip()));
+            let (dispatch, peer) = (shared.config.dispatch, facts.origin.peer.map(|peer| peer.ip()));
             let worker = fd_of(number).map_or(0, |fd| dispatch.bound_worker(fd, peer, facts.uid, workers));
             (connection.owner, worker)
         }
@@ -186,20 +234,21 @@ pub(crate) fn client_info(shared: &Shared, number: i64) -> Result<Owned, Stop> {
     if worker > 0 {
         array.set("worker_id", Owned::long(worker as i64))?;
     }
-    if shared.protocol == Protocol::WebSocket {
+    let port = shared.port(facts.origin.port);
+    if port.protocol == Protocol::WebSocket {
         let status = status(shared, number).unwrap_or(connection.status);
         array.set("websocket_status", Owned::long(status.into()))?;
     }
     for (key, value) in [
-        ("server_port", shared.port.into()),
-        ("server_fd", shared.descriptor.into()),
-        ("socket_fd", facts.descriptor.into()),
-        ("socket_type", shared.socket_type),
-        ("remote_port", facts.peer.map_or(0, |peer| peer.port()).into()),
+        ("server_port", port.number.into()),
+        ("server_fd", port.descriptor.into()),
+        ("socket_fd", facts.origin.descriptor.into()),
+        ("socket_type", port.socket_type),
+        ("remote_port", facts.origin.peer.map_or(0, |peer| peer.port()).into()),
     ] {
         array.set(key, Owned::long(value))?;
     }
-    let remote_ip = facts.peer.map_or_else(String::new, |peer| peer.ip().to_canonical().to_string());
+    let remote_ip = facts.origin.peer.map_or_else(String::new, |peer| peer.ip().to_canonical().to_string());
     array.set_bytes("remote_ip", remote_ip.as_bytes())?;
     array.set("reactor_id", Owned::long(reactor as i64))?;
     array.set("connect_time", Owned::long((facts.opened_at_ms / 1000) as i64))?;
@@ -239,6 +288,15 @@ methods! {
         call.count(2, 3)?;
         if running(call)? {
             let done = send(call)?;
+            call.give_bool(done);
+        }
+        Ok(())
+    }
+
+    fn zim_Swoole_Server_sendto(call) {
+        call.count(3, 4)?;
+        if let Some(shared) = shared(call)? {
+            let done = send_to(call, &shared)?;
             call.give_bool(done);
         }
         Ok(())

@@ -1,13 +1,14 @@
 //! Turns what happened to a connection into a call of the script's callback.
 
+mod answer;
+
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use wirewool_engine::config::Config;
 use wirewool_engine::quota::Quota;
-use wirewool_hub::command::{After, Command, Refused};
+use wirewool_hub::command::{After, Command};
 use wirewool_hub::event::{Closed, Status};
 use wirewool_hub::fd::Fd;
 use wirewool_hub::settings::Protocol;
@@ -18,9 +19,11 @@ use wirewool_proto::websocket::extension;
 use wirewool_proto::websocket::frame::Opcode;
 use wirewool_proto::websocket::handshake;
 
+use crate::array::Array;
 use crate::callback::Callback;
 use crate::coroutine::registry;
 use crate::coroutine::scheduler;
+use crate::dispatch::answer::Answer;
 use crate::event::Event;
 use crate::event_loop;
 use crate::event_loop::settle;
@@ -29,13 +32,14 @@ use crate::frame;
 use crate::guard::Stop;
 use crate::pack::flag;
 use crate::parcels;
-use crate::queue::Item;
+use crate::port::Serving;
+use crate::queue::{Item, Packet};
 use crate::reply::{Context, Form};
 use crate::request::{Incoming, RequestState};
-use crate::response::{ResponseState, Sink};
+use crate::response::ResponseState;
 use crate::sending;
 use crate::serial;
-use crate::server::{Server, Shared, slot};
+use crate::server::{Server, Shared};
 use crate::worker::with;
 use crate::zend::ffi::Class;
 use crate::zend::layout::Kind;
@@ -51,19 +55,14 @@ const BY_SERVER: i64 = -1;
 /// Calls the callbacks of one server object.
 pub(crate) struct Dispatch {
     server: Owned,
-    config: Arc<Config>,
-    protocol: Protocol,
+    shared: Rc<Shared>,
     crowds: RefCell<Quota>,
 }
 
 impl Dispatch {
-    pub(crate) fn new(server: Object<'_>, config: Arc<Config>, protocol: Protocol) -> Dispatch {
-        Dispatch { server: Owned::object(server), config, protocol, crowds: RefCell::default() }
-    }
-
     /// For a server that runs.
-    pub(crate) fn of(server: Object<'_>, shared: &Shared) -> Dispatch {
-        Dispatch::new(server, shared.config.clone(), shared.protocol)
+    pub(crate) fn of(server: Object<'_>, shared: &Rc<Shared>) -> Dispatch {
+        Dispatch { server: Owned::object(server), shared: shared.clone(), crowds: RefCell::default() }
     }
 
     /// Calls the script's callback for an event of the server itself, on the stack as it is.
@@ -89,7 +88,7 @@ impl Dispatch {
     /// # Errors
     /// It did not return.
     pub(crate) fn tell_of_failure(&self, numbers: [i64; 4]) -> Result<(), Stop> {
-        let Some(callback) = self.callback(Event::WorkerError).filter(|_| self.config.event_objects) else {
+        let Some(callback) = self.callback(Event::WorkerError).filter(|_| self.shared.config.event_objects) else {
             return self.tell_numbers(Event::WorkerError, numbers);
         };
         let [place, pid, code, signal] = numbers.map(Owned::long);
@@ -106,7 +105,7 @@ impl Dispatch {
 
     /// The script's settings.
     pub(crate) fn config(&self) -> &Config {
-        &self.config
+        &self.shared.config
     }
 
     /// The script's callback for `event`, if it has one.
@@ -114,16 +113,30 @@ impl Dispatch {
         self.server.as_object()?.state::<Server>()?.callback(event)
     }
 
-    /// Calls the script's callback for `event`, if it has one: in a coroutine, unless the script wants none.
+    /// Calls the script's callback for an event of the server itself, if it has one: in a coroutine, unless the script
+    /// wants none.
     ///
     /// # Errors
     /// It did not return: the worker is to end.
     pub(crate) fn call<const N: usize>(&self, event: Event, arguments: [Owned; N]) -> Result<(), Stop> {
         match self.callback(event) {
-            Some(callback) if event.is_of_connection() => {
-                scheduler::run_callback(move || counted(|| call_plainly(callback, arguments)))
-            }
             Some(callback) => scheduler::run_callback(move || call_plainly(callback, arguments)),
+            None => Ok(()),
+        }
+    }
+
+    /// As [`Dispatch::call`], for an event of a port's connection.
+    fn call_at<const N: usize>(&self, port: &Serving, event: Event, arguments: [Owned; N]) -> Result<(), Stop> {
+        match port.callbacks[event as usize].clone() {
+            Some(callback) => scheduler::run_callback(move || counted(|| call_plainly(callback, arguments))),
+            None => Ok(()),
+        }
+    }
+
+    /// As [`Dispatch::tell`], for what is stuck on its way to a port's connection.
+    fn tell_level(&self, port: &Serving, event: Event, fd: Fd) -> Result<(), Stop> {
+        match port.callbacks[event as usize].clone() {
+            Some(callback) => call_plainly(callback, [self.server(), number(fd)]),
             None => Ok(()),
         }
     }
@@ -134,7 +147,7 @@ impl Dispatch {
     /// The worker is to end.
     #[inline(never)]
     pub(crate) fn handle(&self, fd: Fd, item: Item) -> Result<(), Stop> {
-        if !self.config.serial {
+        if !self.shared.config.serial {
             return settle(self.item(fd, item));
         }
         serial::handle(fd, item, |fd, item| settle(self.item(fd, item)))
@@ -142,6 +155,7 @@ impl Dispatch {
 
     fn item(&self, fd: Fd, item: Item) -> Result<(), Stop> {
         let open = with(|worker| worker.is_open(fd)).unwrap_or(false);
+        let port = self.shared.port_of(fd);
         match item {
             Item::Closed(closed) => self.ended(fd, closed),
             Item::ClosedHere(closed) => self.closed(fd, closed),
@@ -151,27 +165,27 @@ impl Dispatch {
                 self.crowded(fd);
                 Ok(())
             }
-            Item::Frame(opcode, compressed, data) => self.frame(fd, opcode, compressed, data),
-            Item::Request(request) => self.request(fd, *request),
-            Item::Upgrade(request) => self.upgrade(fd, *request),
+            Item::Frame(opcode, compressed, data) => self.frame(port, fd, opcode, compressed, data),
+            Item::Request(request) => self.request(port, fd, *request),
+            Item::Upgrade(request) => self.upgrade(port, fd, *request),
             Item::Received(data) => {
                 let data = Owned::from(data);
-                if self.config.event_objects {
+                if self.shared.config.event_objects {
                     let event = event_object(fd, reactor_id(fd), data)?;
-                    return self.call(Event::Receive, [self.server(), event]);
+                    return self.call_at(port, Event::Receive, [self.server(), event]);
                 }
-                self.call(Event::Receive, [self.server(), number(fd), reactor_id(fd), data])
+                self.call_at(port, Event::Receive, [self.server(), number(fd), reactor_id(fd), data])
             }
-            Item::Connected if self.config.event_objects => {
+            Item::Connected if self.shared.config.event_objects => {
                 let event = event_object(fd, reactor_id(fd), Owned::null())?;
-                self.call(Event::Connect, [self.server(), event])
+                self.call_at(port, Event::Connect, [self.server(), event])
             }
-            Item::Connected => self.call(Event::Connect, [self.server(), number(fd), reactor_id(fd)]),
+            Item::Connected => self.call_at(port, Event::Connect, [self.server(), number(fd), reactor_id(fd)]),
             Item::CloseFrame(close) => {
-                if self.config.close_events {
+                if port.config.close_events {
                     let close = close.as_ref().map(|(code, reason)| (*code, reason.as_bytes()));
                     let frame = frame::create_close(fd.get() as i64, RECEIVED, close)?;
-                    self.call(Event::Message, [self.server(), frame])?;
+                    self.call_at(port, Event::Message, [self.server(), frame])?;
                 }
                 finish(fd);
                 Ok(())
@@ -180,9 +194,41 @@ impl Dispatch {
                 finish(fd);
                 Ok(())
             }
-            Item::BufferFull => self.tell_numbers(Event::BufferFull, [fd.get() as i64]),
-            Item::BufferEmpty => self.tell_numbers(Event::BufferEmpty, [fd.get() as i64]),
+            Item::BufferFull => self.tell_level(port, Event::BufferFull, fd),
+            Item::BufferEmpty => self.tell_level(port, Event::BufferEmpty, fd),
         }
+    }
+
+    /// Handles a datagram.
+    ///
+    /// # Errors
+    /// The worker is to end.
+    pub(crate) fn packet(&self, packet: Packet) -> Result<(), Stop> {
+        let Packet { port, sender, data } = packet;
+        if !registry::has_room() {
+            if self.crowds.borrow_mut().admits(Instant::now(), "datagrams beyond max_coroutine") {
+                tracing::warn!("a datagram from {sender} is dropped: there are {} coroutines already", registry::max());
+            }
+            return Ok(());
+        }
+        let port = self.shared.port(port);
+        let fields = [
+            ("server_socket", Owned::long(port.descriptor.into())),
+            ("server_port", Owned::long(port.number.into())),
+            ("dispatch_time", Owned::double(parcels::seconds(SystemTime::now()))),
+            ("address", Owned::string(sender.ip().to_string().as_bytes())?),
+            ("port", Owned::long(sender.port().into())),
+        ];
+        if self.shared.config.event_objects {
+            let [socket, number, time, address, port_of_sender] = fields.map(|(_, field)| field);
+            let packet = parcels::object(Class::Packet, [socket, number, time, address, port_of_sender, data.into()])?;
+            return settle(self.call_at(port, Event::Packet, [self.server(), packet]));
+        }
+        let mut client = Array::new(5)?;
+        for (name, field) in fields {
+            client.set(name, field)?;
+        }
+        settle(self.call_at(port, Event::Packet, [self.server(), data.into(), client.into_value()]))
     }
 
     /// There are as many coroutines as may be: what comes now has none.
@@ -207,24 +253,19 @@ impl Dispatch {
         self.closed(fd, closed)
     }
 
-    fn frame(&self, fd: Fd, opcode: Opcode, compressed: bool, data: PhpString) -> Result<(), Stop> {
+    fn frame(&self, port: &Serving, fd: Fd, opcode: Opcode, compressed: bool, data: PhpString) -> Result<(), Stop> {
         let flags = if compressed { RECEIVED | flag::COMPRESS } else { RECEIVED };
         let frame = frame::create(fd.get() as i64, opcode, flags, data)?;
-        self.call(Event::Message, [self.server(), frame])
+        self.call_at(port, Event::Message, [self.server(), frame])
     }
 
-    fn server_port(&self) -> u16 {
-        let port = self.server.as_object().and_then(|server| server.property(slot::PORT).as_long());
-        port.and_then(|port| u16::try_from(port).ok()).unwrap_or(0)
-    }
-
-    fn incoming(&self, fd: Fd, request: Request) -> Incoming {
+    fn incoming(&self, port: &Serving, fd: Fd, request: Request) -> Incoming {
         let facts = with(|worker| worker.table.facts(fd.get())).flatten();
-        let peer = facts.and_then(|facts| facts.peer);
+        let peer = facts.and_then(|facts| facts.origin.peer);
         Incoming {
             fd: fd.get() as i64,
             request,
-            server_port: self.server_port(),
+            server_port: port.number,
             remote_port: peer.map_or(0, |peer| peer.port()),
             remote_addr: peer.map_or_else(String::new, |peer| peer.ip().to_canonical().to_string()),
             time: SystemTime::now(),
@@ -235,9 +276,9 @@ impl Dispatch {
 
     /// The Request object. None, and the peer is told that its request is bad, when PHP throws at what is in it: what a
     /// peer sends must not end a worker.
-    fn request_object(&self, fd: Fd, request: Request) -> Result<Option<Owned>, Stop> {
+    fn request_object(&self, port: &Serving, fd: Fd, request: Request) -> Result<Option<Owned>, Stop> {
         let exchange = Exchange { request_is_head: request.head.method() == "HEAD", keep_alive: false };
-        match RequestState::create(self.incoming(fd, request)) {
+        match RequestState::create(self.incoming(port, fd, request)) {
             Err(Stop::Thrown) => {
                 exception::clear()?;
                 tracing::error!("connection {fd}: PHP cannot take its request");
@@ -252,44 +293,44 @@ impl Dispatch {
     }
 
     fn response(&self, fd: Fd, context: Context) -> Result<Owned, Stop> {
-        let answer = Answer { fd, limit: self.config.push_bytes_max };
+        let answer = Answer { fd, limit: self.shared.config.push_bytes_max };
         ResponseState::create(fd.get() as i64, context, Rc::new(answer))
     }
 
-    fn request(&self, fd: Fd, request: Request) -> Result<(), Stop> {
+    fn request(&self, port: &Serving, fd: Fd, request: Request) -> Result<(), Stop> {
         let context = context(&request, Form::Plain);
-        let Some(request) = self.request_object(fd, request)? else { return Ok(()) };
+        let Some(request) = self.request_object(port, fd, request)? else { return Ok(()) };
         let response = self.response(fd, context)?;
-        self.call(Event::Request, [request, response])
+        self.call_at(port, Event::Request, [request, response])
     }
 
-    fn upgrade(&self, fd: Fd, request: Request) -> Result<(), Stop> {
-        let own = self.callback(Event::Handshake).is_some();
+    fn upgrade(&self, port: &Serving, fd: Fd, request: Request) -> Result<(), Stop> {
+        let own = port.has(Event::Handshake);
         let context = context(&request, Form::Handshake);
         // The head is needed once more when the script has had the request.
         let head = request.head.clone();
-        let Some(request) = self.request_object(fd, request)? else { return Ok(()) };
+        let Some(request) = self.request_object(port, fd, request)? else { return Ok(()) };
         if own {
             let response = self.response(fd, context)?;
-            return self.call(Event::Handshake, [request, response]);
+            return self.call_at(port, Event::Handshake, [request, response]);
         }
         let mut extra = Vec::new();
-        if self.callback(Event::BeforeHandshakeResponse).is_some() {
+        if port.has(Event::BeforeHandshakeResponse) {
             let response = self.response(fd, Context { form: Form::Headers, ..context })?;
             let arguments = [self.server(), Owned::copy(&request), Owned::copy(&response)];
-            self.call(Event::BeforeHandshakeResponse, arguments)?;
+            self.call_at(port, Event::BeforeHandshakeResponse, arguments)?;
             if let Some(state) = response.as_object().and_then(Object::state::<ResponseState>) {
                 extra = state.take_lines();
             }
         }
-        let supported = self.config.subprotocols.iter().map(String::as_str);
+        let supported = port.config.subprotocols.iter().map(String::as_str);
         let protocol = handshake::choose_protocol(&head, supported);
         let mut bytes = Vec::new();
-        let agreement = self.config.compression.and_then(|wanted| extension::negotiate(&head, &wanted));
+        let agreement = port.config.compression.and_then(|wanted| extension::negotiate(&head, &wanted));
         handshake::encode_acceptance(&head, protocol, agreement.as_ref(), &extra, &mut bytes);
         let answer = Command::Answer { bytes: &bytes, after: After::Upgrade(agreement) };
         match with(|worker| worker.apply(fd, answer)) {
-            Some(Ok(())) => self.call(Event::Open, [self.server(), request]),
+            Some(Ok(())) => self.call_at(port, Event::Open, [self.server(), request]),
             _ => Ok(()),
         }
     }
@@ -299,17 +340,15 @@ impl Dispatch {
     /// # Errors
     /// The worker is to end.
     pub(crate) fn closed(&self, fd: Fd, closed: Closed) -> Result<(), Stop> {
-        let plain = self.protocol == Protocol::WebSocket && closed.status != Status::Active;
-        let event = match self.callback(Event::Disconnect) {
-            Some(_) if plain => Event::Disconnect,
-            _ => Event::Close,
-        };
+        let port = self.shared.port_of(fd);
+        let plain = port.protocol == Protocol::WebSocket && closed.status != Status::Active;
+        let event = if plain && port.has(Event::Disconnect) { Event::Disconnect } else { Event::Close };
         let reactor_id = if closed.by_server { Owned::long(BY_SERVER) } else { reactor_id(fd) };
-        let Some(callback) = self.callback(event) else {
+        let Some(callback) = port.callbacks[event as usize].clone() else {
             forget_told(fd);
             return Ok(());
         };
-        let arguments = match self.config.event_objects {
+        let arguments = match self.shared.config.event_objects {
             true => vec![self.server(), event_object(fd, reactor_id, Owned::null())?],
             false => vec![self.server(), number(fd), reactor_id],
         };
@@ -360,37 +399,6 @@ fn context(request: &Request, form: Form) -> Context {
         keep_alive: request.head.keep_alive(),
         head_only: request.head.method() == "HEAD",
         form,
-    }
-}
-
-/// Where the answer to a request goes.
-struct Answer {
-    fd: Fd,
-    /// The longest piece of an answer, in bytes.
-    limit: usize,
-}
-
-impl Answer {
-    fn check(&self, len: usize) -> Result<(), Refused> {
-        if len > self.limit { Err(Refused::TooLarge { len, limit: self.limit }) } else { Ok(()) }
-    }
-}
-
-impl Sink for Answer {
-    fn answer(&self, bytes: &[u8], after: After) -> Result<(), Refused> {
-        self.check(bytes.len())?;
-        with(|worker| worker.apply(self.fd, Command::Answer { bytes, after })).unwrap_or(Err(Refused::Unknown))
-    }
-
-    fn answer_patiently(&self, bytes: &[u8], after: After) -> Result<Option<Result<(), Refused>>, Stop> {
-        match self.check(bytes.len()) {
-            Ok(()) => sending::apply(self.fd, || Command::Answer { bytes, after }),
-            Err(refused) => Ok(Some(Err(refused))),
-        }
-    }
-
-    fn close(&self) -> bool {
-        matches!(with(|worker| worker.apply(self.fd, Command::Close { reset: false })), Some(Ok(())))
     }
 }
 
@@ -461,7 +469,7 @@ pub(crate) fn set_current(dispatch: Option<Rc<Dispatch>>) {
 pub(crate) fn closed_by_method(fd: Fd, closed: Option<Closed>) -> Result<(), Stop> {
     let (Some(dispatch), Some(closed)) = (current(), closed) else { return Ok(()) };
     // Otherwise it comes behind the callback that has closed it: they do not overlap.
-    if dispatch.config.serial && serial::leave(fd, Item::ClosedHere(closed)).is_none() {
+    if dispatch.shared.config.serial && serial::leave(fd, Item::ClosedHere(closed)).is_none() {
         return Ok(());
     }
     within_method(dispatch.closed(fd, closed))

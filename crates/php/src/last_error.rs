@@ -46,6 +46,8 @@ pub(crate) const WEBSOCKET_HANDSHAKE_FAILED: i64 = 8504;
 pub(crate) const WEBSOCKET_PACK_FAILED: i64 = 8505;
 /// A frame that cannot be decoded.
 pub(crate) const WEBSOCKET_UNPACK_FAILED: i64 = 8506;
+/// There are as many ports as may be.
+pub(crate) const PORTS_MAX: i64 = 9005;
 /// Something only a coroutine can do.
 pub(crate) const CO_OUT_OF_COROUTINE: i64 = 10001;
 /// Another coroutine waits for the same.

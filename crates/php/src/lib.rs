@@ -4,10 +4,9 @@
 //! * [`callback`], [`exception`], [`warning`], [`last_error`], [`array`], [`process`]: what bodies of methods use.
 //! * [`frame`], [`pack`], [`request`], [`response`], [`reply`], [`cookie`], [`iterator`], [`functions`]: the API's objects.
 //! * [`atomic`], [`table`], [`rows`]: what processes share.
-//! * [`server`], [`event`], [`options`], [`listener`]: a server that is being set up.
-//! * [`start`], [`worker`], [`queue`], [`dispatch`], [`log`], [`service`]: a server that runs.
-//! * [`connections`], [`websocket`]: what scripts do with its connections.
-//! * [`client`]: connections to other servers.
+//! * [`server`], [`port`], [`event`], [`options`], [`listener`]: a server that is being set up.
+//! * [`start`], [`serving`], [`worker`], [`queue`], [`dispatch`], [`log`], [`service`]: a server that runs.
+//! * [`connections`], [`websocket`]: what scripts do with its connections. [`client`]: those to other servers.
 //!
 //! Each `unsafe` block is one operation on the border; nothing borrowed lives across a call into PHP.
 
@@ -36,6 +35,7 @@ mod native;
 mod options;
 mod pack;
 mod parcels;
+mod port;
 mod process;
 mod queue;
 mod reply;

@@ -11,6 +11,7 @@ use crate::coroutine::channel::Channel;
 use crate::coroutine::wait_group::WaitGroup;
 use crate::guard::take_owed_bailout;
 use crate::iterator::Connections;
+use crate::port::PortState;
 use crate::request::RequestState;
 use crate::response::ResponseState;
 use crate::server::Server;
@@ -56,6 +57,7 @@ extern "C" fn ww_state_new(family: Family) -> *mut c_void {
         Family::Client => make::<HttpClient>(),
         Family::Task => make::<Task>(),
         Family::Process => make::<Process>(),
+        Family::Port => make::<PortState>(),
     }
 }
 
@@ -85,6 +87,7 @@ unsafe extern "C" fn ww_state_free(family: Family, state: *mut c_void) -> bool {
         Family::Client => end::<HttpClient>,
         Family::Task => end::<Task>,
         Family::Process => end::<Process>,
+        Family::Port => end::<PortState>,
     };
     // A panic was reported by its hook, and an object that dies has nobody to tell.
     // SAFETY: the caller vouches for it.
@@ -118,6 +121,7 @@ unsafe extern "C" fn ww_state_held(family: Family, state: *mut c_void, index: us
         Family::Client => held::<HttpClient>,
         Family::Task => held::<Task>,
         Family::Process => held::<Process>,
+        Family::Port => held::<PortState>,
     };
     // SAFETY: the caller vouches for it.
     unsafe { ask(state, index) }

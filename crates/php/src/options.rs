@@ -26,6 +26,27 @@ pub(crate) fn apply(config: &mut Config, array: &Array) -> Result<(), Stop> {
     if errors.is_empty() { Ok(()) } else { warning::warn_user(&errors.join("; ")) }
 }
 
+/// As [`apply`], for one port.
+///
+/// # Errors
+/// As for a warning.
+pub(crate) fn apply_to_port(config: &mut Config, array: &Array) -> Result<(), Stop> {
+    let mut errors = Vec::new();
+    for (key, value) in array.elements() {
+        if let Err(error) = options::set_of_port(config, &name(key), &read(&value, 0)) {
+            errors.push(error.to_string());
+        }
+    }
+    if errors.is_empty() { Ok(()) } else { warning::warn_user(&errors.join("; ")) }
+}
+
+/// As [`apply_to_port`], without a warning: somebody else has warned, or it is no port's.
+pub(crate) fn set_quietly(config: &mut Config, array: &Array) {
+    for (key, value) in array.elements() {
+        let _ = options::set_of_port(config, &name(key), &read(&value, 0));
+    }
+}
+
 /// An array with a name in it is a map, any other a list.
 fn read_array(array: &Array, depth: usize) -> Value {
     let elements = array.elements().map(|(key, value)| (key, read(&value, depth)));
@@ -52,9 +73,10 @@ fn read(value: &Zval, depth: usize) -> Value {
         Kind::True => Value::Bool(true),
         Kind::Long => value.as_long().map_or(Value::Other("a number"), Value::Int),
         Kind::Double => value.as_double().map_or(Value::Other("a number"), Value::Float),
-        Kind::String => match value.as_bytes().map(str::from_utf8) {
-            Some(Ok(text)) => Value::Text(text.to_owned()),
-            _ => Value::Other("text that is not UTF-8"),
+        Kind::String => match value.as_bytes().map(|bytes| (bytes, str::from_utf8(bytes))) {
+            Some((_, Ok(text))) => Value::Text(text.to_owned()),
+            Some((bytes, Err(_))) => Value::Bytes(bytes.to_owned()),
+            None => Value::Other("text"),
         },
         Kind::Array if depth < DEPTH_MAX => match Array::of(Owned::copy(value)) {
             Some(array) => read_array(&array, depth + 1),

@@ -5,11 +5,12 @@
 //! nothing is borrowed any more. The queue is as long as what one read brings.
 
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 use std::time::Instant;
 
 use wirewool_engine::quota::Quota;
 use wirewool_hub::command::Outlet;
-use wirewool_hub::event::{Closed, Ending, Event, Handler, Verdict};
+use wirewool_hub::event::{Closed, Datagram, Ending, Event, Handler, Verdict};
 use wirewool_hub::fd::{Fd, Place};
 use wirewool_proto::http::request::Request;
 use wirewool_proto::websocket::close::Close;
@@ -56,9 +57,23 @@ impl Item {
     }
 }
 
+/// A datagram: the index of its port, who has sent it, and what.
+pub(crate) struct Packet {
+    pub(crate) port: u8,
+    pub(crate) sender: SocketAddr,
+    pub(crate) data: PhpString,
+}
+
+/// What comes next.
+pub(crate) enum Next {
+    Item(Fd, Item),
+    Packet(Packet),
+}
+
 /// The queue of a worker.
 pub(crate) struct Queue {
     items: VecDeque<(Fd, Item)>,
+    packets: VecDeque<Packet>,
     tells_connected: bool,
     is_leaving: bool,
     violations: Quota,
@@ -67,7 +82,8 @@ pub(crate) struct Queue {
 impl Queue {
     /// An empty queue; `tells_connected` when somebody wants to hear of new connections.
     pub(crate) fn new(tells_connected: bool) -> Queue {
-        Queue { items: VecDeque::new(), tells_connected, is_leaving: false, violations: Quota::default() }
+        let (items, packets) = (VecDeque::new(), VecDeque::new());
+        Queue { items, packets, tells_connected, is_leaving: false, violations: Quota::default() }
     }
 
     /// From now on nothing more is read: what was begun is to come to its end.
@@ -75,12 +91,13 @@ impl Queue {
         self.is_leaving = true;
     }
 
-    pub(crate) fn take(&mut self) -> Option<(Fd, Item)> {
-        self.items.pop_front()
+    pub(crate) fn take(&mut self) -> Option<Next> {
+        let item = self.items.pop_front().map(|(fd, item)| Next::Item(fd, item));
+        item.or_else(|| self.packets.pop_front().map(Next::Packet))
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.items.is_empty()
+        self.items.is_empty() && self.packets.is_empty()
     }
 
     /// Takes the end of a connection out of its turn: the server has just closed it, and what came before does not
@@ -134,7 +151,24 @@ impl Handler for Queue {
                 }
                 self.add(fd, Item::Violated)
             }
+            Event::Ending(Ending::Packet(error)) => {
+                if self.violations.admits(Instant::now(), "violations of the protocol") {
+                    tracing::warn!("connection {fd} is closed: {error}");
+                }
+                self.add(fd, Item::Violated)
+            }
             Event::Closed(closed) => self.add(fd, Item::Closed(closed)),
+        }
+    }
+
+    fn datagram(&mut self, datagram: Datagram<'_>) -> Verdict {
+        let Datagram { port, sender, bytes } = datagram;
+        match PhpString::new(bytes) {
+            Ok(data) => {
+                self.packets.push_back(Packet { port, sender, data });
+                Verdict::Queued
+            }
+            Err(_) => Verdict::Stop,
         }
     }
 

@@ -9,22 +9,23 @@ use std::time::SystemTime;
 use socket2::Socket;
 use wirewool_engine::config::Config;
 use wirewool_engine::crew::Crew;
-use wirewool_hub::settings::Protocol;
+use wirewool_engine::listener::{Listeners, PORTS_MAX};
+use wirewool_hub::fd::Fd;
 use wirewool_ipc::exchange::{Exchange, Standing};
 use wirewool_ipc::process::is_foreign;
 use wirewool_ipc::table::Table;
 
 use crate::array::Array;
 use crate::callback::Callback;
-use crate::event::{EVENTS, Event};
+use crate::event::Event;
 use crate::exception;
 use crate::guard::Stop;
 use crate::iterator::Connections;
 use crate::last_error;
-use crate::listener::{self, SocketType};
 use crate::method::{Call, methods};
 use crate::native::Native;
 use crate::options;
+use crate::port::{self, Address, Callbacks, Port, Serving};
 use crate::process;
 use crate::subprocess;
 use crate::warning;
@@ -54,7 +55,6 @@ pub(crate) mod slot {
 pub(crate) const MODE_BASE: i64 = 1;
 pub(crate) const MODE_PROCESS: i64 = 2;
 const SOCK_TCP: i64 = 1;
-const SSL_BIT: i64 = 512;
 
 /// Exception codes of the constructor.
 const NOT_CLI: i64 = -1;
@@ -76,8 +76,10 @@ pub(crate) enum Phase {
 #[derive(Default)]
 pub(crate) struct Server {
     phase: Cell<Phase>,
-    callbacks: RefCell<[Option<Rc<Callback>>; EVENTS]>,
-    socket: RefCell<Option<Socket>>,
+    /// Of its own events; those of connections are the primary port's, once there is one.
+    callbacks: RefCell<Callbacks>,
+    /// The primary one first.
+    ports: RefCell<Vec<Rc<Port>>>,
     config: RefCell<Config>,
     processes: RefCell<Vec<Owned>>,
     shared: RefCell<Option<Rc<Shared>>>,
@@ -88,18 +90,33 @@ pub(crate) struct Shared {
     pub(crate) table: Arc<Table>,
     pub(crate) exchange: Arc<Exchange>,
     pub(crate) config: Arc<Config>,
-    pub(crate) protocol: Protocol,
     pub(crate) crew: Crew,
+    /// By their index, the primary one first.
+    pub(crate) ports: Vec<Serving>,
+    pub(crate) listeners: Listeners,
     /// Reactors in the master own the connections.
     pub(crate) has_reactors: bool,
-    /// The port, the descriptor that it listens on, and the kind of socket.
-    pub(crate) port: u16,
-    pub(crate) descriptor: i32,
-    pub(crate) socket_type: i64,
     pub(crate) began: SystemTime,
 }
 
 impl Shared {
+    /// The port that accepted a connection.
+    pub(crate) fn port_of(&self, fd: Fd) -> &Serving {
+        // Most servers have one, and need not ask.
+        let index = if self.ports.len() == 1 { None } else { self.table.port(fd.get()) };
+        self.port(index.unwrap_or(0))
+    }
+
+    /// The port with this index, which the memory may say wrongly.
+    pub(crate) fn port(&self, index: u8) -> &Serving {
+        self.ports.get(usize::from(index)).unwrap_or(&self.ports[0])
+    }
+
+    /// Does any port have a callback for this event?
+    pub(crate) fn has(&self, event: Event) -> bool {
+        self.ports.iter().any(|port| port.has(event))
+    }
+
     /// The seat of whoever is a worker now.
     pub(crate) fn seat_of(&self, worker: usize) -> Option<usize> {
         let serves = |seat: &usize| {
@@ -143,15 +160,26 @@ impl Native for Server {
     fn held(&self, index: usize) -> Option<*mut Zval> {
         // The collector runs within calls of PHP, and no borrow lives across those.
         let callbacks = self.callbacks.borrow();
-        let callbacks = callbacks.iter().flatten().map(|callback| callback.callable());
-        let processes = self.processes.borrow();
-        callbacks.chain(processes.iter().map(|process| process.raw().cast_mut())).nth(index)
+        let (processes, ports) = (self.processes.borrow(), self.ports.borrow());
+        let own = callbacks.iter().flatten().map(|callback| callback.callable());
+        let mut own = own.chain(processes.iter().map(|process| process.raw().cast_mut()));
+        if index < callbacks.iter().flatten().count() + processes.len() {
+            return own.nth(index);
+        }
+        let mut index = index - callbacks.iter().flatten().count() - processes.len();
+        ports.iter().find_map(|port| {
+            let (held, count) = port.held(index);
+            index = index.saturating_sub(count);
+            held
+        })
     }
 
     fn end(self) {
         if self.phase.get() != Phase::Fresh {
             SERVER_EXISTS.store(false, Ordering::Relaxed);
         }
+        // Their objects may live on.
+        self.ports.take().into_iter().for_each(|port| port.clear());
     }
 }
 
@@ -175,8 +203,11 @@ impl Server {
         if is_foreign() || self.phase() != Phase::Running { None } else { self.shared.borrow().clone() }
     }
 
-    /// The callback registered for `event`. It stays alive while the caller holds it.
+    /// The callback registered for `event`, of the server or its primary port. It stays alive while the caller holds it.
     pub(crate) fn callback(&self, event: Event) -> Option<Rc<Callback>> {
+        if let Some(primary) = self.ports().first().filter(|_| event.is_of_connection()) {
+            return primary.callback(event);
+        }
         self.callbacks.borrow()[event as usize].clone()
     }
 
@@ -185,9 +216,9 @@ impl Server {
         self.processes.borrow().iter().map(|process| Owned::copy(process)).collect()
     }
 
-    /// The bound socket of the primary port; it is the caller's from now on.
-    pub(crate) fn take_socket(&self) -> Option<Socket> {
-        self.socket.take()
+    /// Its ports, the primary one first.
+    pub(crate) fn ports(&self) -> Vec<Rc<Port>> {
+        self.ports.borrow().clone()
     }
 
     /// What it was told so far.
@@ -196,6 +227,9 @@ impl Server {
     }
 
     fn register(&self, event: Event, callback: Callback) {
+        if let Some(primary) = self.ports().first().filter(|_| event.is_of_connection()) {
+            return primary.register(event, callback);
+        }
         let old = self.callbacks.borrow_mut()[event as usize].replace(Rc::new(callback));
         // Not before the borrow has ended: its destructor may run PHP.
         drop(old);
@@ -204,21 +238,17 @@ impl Server {
 
 /// What the constructor was given, checked.
 struct Plan<'a> {
-    host: &'a str,
-    port: u16,
+    address: Address<'a>,
     mode: i64,
-    /// The number of the socket type.
-    number: i64,
-    kind: SocketType,
 }
 
 fn read_plan<'a>(call: &Call<'a>) -> Result<Plan<'a>, Stop> {
     let class = call.this().class_name();
     let refuse = |code, message: String| Err(exception::throw(Class::Exception, code, &message));
-    let host = call.text(0)?.map_or(Ok("0.0.0.0"), str::from_utf8);
+    let host = call.text(0)?.unwrap_or(b"0.0.0.0");
     let port = call.long(1)?.unwrap_or(0);
     let mode = call.long(2)?.unwrap_or(MODE_PROCESS);
-    let type_bits = call.long(3)?.unwrap_or(SOCK_TCP);
+    let number = call.long(3)?.unwrap_or(SOCK_TCP);
     let sapi = process::sapi_name();
     if !matches!(sapi, "cli" | "phpdbg" | "embed" | "micro") {
         return refuse(NOT_CLI, format!("{class} works only when PHP runs as a command (cli), not as {sapi}"));
@@ -229,18 +259,10 @@ fn read_plan<'a>(call: &Call<'a>) -> Result<Plan<'a>, Stop> {
     if SERVER_EXISTS.load(Ordering::Relaxed) {
         return refuse(SECOND_SERVER, format!("unable to create {class}: this process has a server already"));
     }
-    if type_bits & SSL_BIT != 0 {
-        return refuse(0, "SWOOLE_SSL is not available yet: put a proxy that speaks TLS in front".into());
+    match Address::read(host, port, number) {
+        Ok(address) => Ok(Plan { address, mode }),
+        Err((code, message)) => refuse(code, message),
     }
-    let number = type_bits;
-    let Some(kind) = SocketType::from_number(number) else {
-        let wanted = "use SWOOLE_SOCK_TCP, SWOOLE_SOCK_TCP6 or SWOOLE_SOCK_UNIX_STREAM";
-        return refuse(libc::EPROTONOSUPPORT.into(), format!("socket type[{number}] is not available: {wanted}"));
-    };
-    let (Ok(host), Ok(port)) = (host, u16::try_from(port)) else {
-        return refuse(libc::EINVAL.into(), format!("invalid port[{port}] or host: must be 0 to 65535, and UTF-8"));
-    };
-    Ok(Plan { host, port, mode, number, kind })
 }
 
 fn construct(call: &Call<'_>) -> Result<(), Stop> {
@@ -250,31 +272,78 @@ fn construct(call: &Call<'_>) -> Result<(), Stop> {
         let message = format!("Constructor of {} can only be called once", object.class_name());
         return Err(exception::throw(Class::PhpError, 0, &message));
     }
-    let plan = read_plan(call)?;
-    let (socket, port) = listener::bind(plan.host, plan.port, plan.kind).map_err(|error| {
-        let code = error.raw_os_error().unwrap_or(libc::EADDRNOTAVAIL).into();
-        let text = last_error::text(code);
-        last_error::set(code);
-        let address = format!("{}:{}", plan.host, plan.port);
-        let message = format!("failed to listen server port[{address}], Error: {text}[{code}]");
-        exception::throw(Class::Exception, code, &message)
-    })?;
-    state.socket.replace(Some(socket));
-    if plan.mode == MODE_PROCESS {
+    let Plan { address, mode } = read_plan(call)?;
+    let bound = address.bind();
+    let (socket, port) = bound.map_err(|(code, message)| exception::throw(Class::Exception, code, &message))?;
+    if mode == MODE_PROCESS {
         state.config.borrow_mut().workers = std::thread::available_parallelism().map_or(1, usize::from);
     }
     state.set_phase(Phase::Constructed);
     SERVER_EXISTS.store(true, Ordering::Relaxed);
-    fill(object, &plan, port)
+    object.set_property(slot::CONNECTIONS, Connections::create(None)?)?;
+    object.set_property(slot::HOST, Owned::string(address.host.as_bytes())?)?;
+    object.set_property(slot::PORT, Owned::long(port.into()))?;
+    object.set_property(slot::TYPE, Owned::long(address.number))?;
+    object.set_property(slot::MODE, Owned::long(mode))?;
+    add_port(object, state, &address, socket, port)?;
+    Ok(())
 }
 
-fn fill(object: Object<'_>, plan: &Plan<'_>, port: u16) -> Result<(), Stop> {
-    object.set_property(slot::CONNECTIONS, Connections::create(None)?)?;
-    object.set_property(slot::HOST, Owned::string(plan.host.as_bytes())?)?;
-    object.set_property(slot::PORT, Owned::long(port.into()))?;
-    object.set_property(slot::TYPE, Owned::long(plan.number))?;
-    object.set_property(slot::MODE, Owned::long(plan.mode))?;
-    object.set_property(slot::PORTS, Array::new(0)?.into_value())
+/// Makes a port: its object, which `$server->ports` has from now on.
+fn add_port(
+    object: Object<'_>,
+    state: &Server,
+    address: &Address<'_>,
+    socket: Socket,
+    port: u16,
+) -> Result<Owned, Stop> {
+    let (value, port) = port::create(address, socket, port)?;
+    if state.ports().is_empty() {
+        // A subclass may have registered some before it called the constructor.
+        port.take_over(&mut state.callbacks.borrow_mut());
+    }
+    state.ports.borrow_mut().push(port);
+    let mut ports = match Array::of(object.property(slot::PORTS)) {
+        Some(ports) => ports,
+        None => Array::new(1)?,
+    };
+    ports.push(Owned::copy(&value))?;
+    object.set_property(slot::PORTS, ports.into_value())?;
+    Ok(value)
+}
+
+/// Binds another address: its port, or false.
+fn listen(call: &Call<'_>) -> Result<Owned, Stop> {
+    let (host, port, number) = (call.text(0)?.unwrap_or_default(), call.long(1)?, call.long(2)?);
+    let state = call.state::<Server>()?;
+    let refuse = |code: i64, message: &str| {
+        last_error::set(code);
+        warning::warn(message)?;
+        Ok(Owned::bool(false))
+    };
+    match state.phase() {
+        Phase::Fresh => return Err(exception::throw(Class::PhpError, 0, "the constructor was not called")),
+        Phase::Running => {
+            return refuse(last_error::WRONG_OPERATION, "server is running, unable to listen to another port");
+        }
+        Phase::Constructed => {}
+    }
+    if state.ports().len() >= PORTS_MAX {
+        return refuse(last_error::PORTS_MAX, &format!("a server may have {PORTS_MAX} ports"));
+    }
+    let address = match Address::read(host, port.unwrap_or(0), number.unwrap_or(SOCK_TCP)) {
+        Ok(address) => address,
+        Err((code, message)) => return refuse(code, &message),
+    };
+    match address.bind() {
+        // Until one of them listens, the system lets both be.
+        Ok((socket, _)) if state.ports().iter().any(|port| port.is_at(&socket)) => refuse(
+            libc::EADDRINUSE.into(),
+            &format!("{}:{} is a port of this server already", address.host, address.port),
+        ),
+        Ok((socket, port)) => add_port(call.this(), state, &address, socket, port),
+        Err((code, message)) => refuse(code, &message),
+    }
 }
 
 fn set(call: &Call<'_>) -> Result<bool, Stop> {
@@ -285,44 +354,24 @@ fn set(call: &Call<'_>) -> Result<bool, Stop> {
         warning::warn("server is running, unable to change its settings")?;
         return Ok(false);
     }
-    let mut setting = match Array::of(object.property(slot::SETTING)) {
-        Some(setting) => setting,
-        None => Array::new(8)?,
-    };
-    setting.merge(options)?;
-    object.set_property(slot::SETTING, setting.into_value())?;
+    port::merge_setting(object, slot::SETTING, options)?;
     if let Some(options) = Array::of(Owned::copy(options)) {
         // A copy: a warning runs PHP, and that may call set().
         let mut config = state.config();
         let applied = options::apply(&mut config, &options);
         state.config.replace(config);
+        if let Some(primary) = state.ports().first() {
+            primary.set_with_server(&options);
+        }
         applied?;
     }
     Ok(true)
 }
 
 fn on(call: &Call<'_>) -> Result<bool, Stop> {
-    let name = call.text(0)?.unwrap_or_default();
-    let Some(callable) = call.argument(1) else { return Ok(false) };
-    let state = call.state::<Server>()?;
-    if state.phase() == Phase::Running {
-        warning::warn("server is running, unable to register event callback function")?;
-        return Ok(false);
-    }
-    let Some(event) = Event::from_name(name) else {
-        warning::warn(&format!("unknown event types[{}]", String::from_utf8_lossy(name)))?;
-        return Ok(false);
-    };
-    let callback = match Callback::new(callable)? {
-        Ok(callback) => callback,
-        Err(name) => {
-            let name = String::from_utf8_lossy(name.bytes()).into_owned();
-            warning::warn(&format!("function '{name}' is not callable"))?;
-            return Ok(false);
-        }
-    };
-    state.register(event, callback);
-    if let Some(place) = event.property() {
+    let Some((event, callback)) = port::read_callback(call, |_| true)? else { return Ok(false) };
+    call.state::<Server>()?.register(event, callback);
+    if let Some((place, callable)) = event.property().zip(call.argument(1)) {
         call.this().set_property(slot::ON_EVENT + place, Owned::copy(callable))?;
     }
     Ok(true)
@@ -332,6 +381,13 @@ methods! {
     fn zim_Swoole_Server___construct(call) {
         call.count(0, 4)?;
         construct(call)
+    }
+
+    fn zim_Swoole_Server_listen(call) {
+        call.count(3, 3)?;
+        let port = listen(call)?;
+        call.give(port);
+        Ok(())
     }
 
     fn zim_Swoole_Server_set(call) {

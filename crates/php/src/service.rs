@@ -3,9 +3,9 @@
 use std::cell::Cell;
 use std::io;
 
-use wirewool_engine::config::{Config, ConfigErrors};
+use wirewool_engine::config::{Config, ConfigError, ConfigErrors};
+use wirewool_engine::service;
 use wirewool_engine::service::identity::Identity;
-use wirewool_engine::{options, service};
 use wirewool_ipc::daemon::{Starter, daemonize};
 
 use crate::log;
@@ -19,12 +19,11 @@ pub(crate) struct Service {
 }
 
 impl Service {
-    /// Takes what the configuration asks of the system besides the port.
+    /// Takes what the configuration asks of the system besides the ports; `wrong` is what cannot be anyhow.
     ///
     /// # Errors
     /// All that cannot be.
-    pub(crate) fn take(config: &Config) -> Result<Service, ConfigErrors> {
-        let mut wrong = options::clashes(config);
+    pub(crate) fn take(config: &Config, mut wrong: Vec<ConfigError>) -> Result<Service, ConfigErrors> {
         let taken = service::Service::take(config, &mut wrong);
         wrong.extend(log::open(config, taken.identity()).err());
         if wrong.is_empty() {

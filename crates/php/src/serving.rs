@@ -22,7 +22,7 @@ use crate::guard::Stop;
 use crate::process;
 use crate::sending::{self, Patience};
 use crate::server::{self, Server, slot};
-use crate::start::{Common, has_callback, settings};
+use crate::start::{Common, settings};
 use crate::subprocess;
 use crate::worker::{self, Parts};
 use crate::zend::object::Object;
@@ -52,8 +52,8 @@ pub(crate) fn is_master() -> bool {
 }
 
 /// The place of a worker among the processes of the server.
-fn station(server: Object<'_>, common: &Common, seat: Seat) -> io::Result<Station> {
-    let Common { shared, listener, .. } = common;
+fn station(common: &Common, seat: Seat) -> io::Result<Station> {
+    let shared = &common.shared;
     let (table, exchange, config) = (shared.table.clone(), shared.exchange.clone(), &shared.config);
     let limits = Limits { push_bytes_max: config.push_bytes_max, outbox_bytes_max: config.outbox_bytes_max };
     let Seat { role, seat, signals, .. } = seat;
@@ -62,7 +62,7 @@ fn station(server: Object<'_>, common: &Common, seat: Seat) -> io::Result<Statio
     if shared.has_reactors || role != Role::Worker {
         return Station::elsewhere(among, config.max_wait_time);
     }
-    let reactor = Reactor::new(config, settings(server, shared)?, listener, table, exchange, seat)?;
+    let reactor = Reactor::new(config, settings(shared), &shared.listeners, table, exchange, seat)?;
     Station::own(reactor, Some(among), config.max_wait_time)
 }
 
@@ -115,7 +115,7 @@ fn join(server: Object<'_>, common: &Common, seat: Seat) -> Result<Rc<Dispatch>,
     server.set_property(slot::WORKER_PID, Owned::long(std::process::id().into()))?;
     let dispatch = Rc::new(Dispatch::of(server, shared));
     dispatch::set_current(Some(dispatch.clone()));
-    let station = match station(server, common, seat) {
+    let station = match station(common, seat) {
         Ok(station) => station,
         Err(error) => {
             tracing::error!("{} has no event loop: {error}", shared.crew.name(id));
@@ -137,7 +137,7 @@ fn join(server: Object<'_>, common: &Common, seat: Seat) -> Result<Rc<Dispatch>,
             Role::Task => shared.config.requests_of_a_task_worker(),
             Role::User => None,
         },
-        tells_connected: has_callback(server, Event::Connect),
+        tells_connected: shared.has(Event::Connect),
     });
     registry::set_max(shared.config.coroutines_max);
     Ok(dispatch)

@@ -1,16 +1,19 @@
 //! `start()`: from a server that is set up to processes that serve.
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
+use wirewool_engine::config::{Config, ConfigError};
 use wirewool_engine::crew::{Crew, Role};
-use wirewool_engine::listener::Listener;
+use wirewool_engine::listener::{Listener, Listeners};
 use wirewool_engine::manager::{Besides, Happened, Manager, Plan};
+
 use wirewool_engine::master::{Master, News, Side};
+use wirewool_engine::options;
 use wirewool_hub::settings::{Protocol, Settings};
 use wirewool_ipc::exchange::Exchange;
 use wirewool_ipc::process::{Ended, is_foreign, mark_foreign_children, raise_descriptor_limit, threads};
@@ -18,7 +21,7 @@ use wirewool_ipc::signal::{Signal, Signals};
 use wirewool_ipc::table::Table;
 
 use crate::array::Array;
-use crate::connections::All;
+use crate::connections::Walk;
 use crate::coroutine::registry;
 use crate::coroutine::scheduler;
 use crate::dispatch::{self, Dispatch};
@@ -28,8 +31,8 @@ use crate::exception;
 use crate::guard::Stop;
 use crate::iterator::Connections;
 use crate::last_error;
-use crate::listener;
 use crate::method::{Call, methods};
+use crate::port::{self, Serving};
 use crate::process;
 use crate::serial;
 use crate::server::{self, MODE_PROCESS, Phase, Server, Shared, slot};
@@ -58,36 +61,54 @@ pub(crate) fn protocol(server: Object<'_>) -> Protocol {
     }
 }
 
-/// The callback without which a server makes no sense.
-fn required(protocol: Protocol) -> (Event, &'static str) {
-    match protocol {
-        Protocol::WebSocket => (Event::Message, "require onMessage callback"),
-        Protocol::Http => (Event::Request, "require onRequest callback"),
-        Protocol::Raw => (Event::Receive, "require onReceive callback"),
+/// What each port is to serve; the primary one speaks what the server's class does.
+fn servings(server: Object<'_>, state: &Server, config: &Config) -> Vec<Serving> {
+    let mut servings: Vec<Serving> = Vec::new();
+    for port in state.ports() {
+        let serving = port.serving(config, servings.first(), protocol(server));
+        servings.push(serving);
     }
+    servings
 }
 
 /// What a server starts with.
 pub(crate) struct Common {
     pub(crate) shared: Rc<Shared>,
-    pub(crate) listener: Listener,
     pub(crate) service: Service,
 }
 
-fn prepare(server: Object<'_>, state: &Server, protocol: Protocol) -> io::Result<Common> {
-    let mut config = state.config();
+/// What no port can have together, of all of them.
+fn clashes(config: &Config, ports: &[Serving]) -> Vec<ConfigError> {
+    let mut wrong = Vec::new();
+    for port in ports {
+        let own = Config { outbox_bytes_max: config.outbox_bytes_max, ..(*port.config).clone() };
+        for error in options::clashes(&own) {
+            // One that has the server's settings says the same as the primary one.
+            if !wrong.contains(&error) {
+                wrong.push(error);
+            }
+        }
+    }
+    wrong
+}
+
+fn prepare(server: Object<'_>, state: &Server, mut config: Config, ports: Vec<Serving>) -> io::Result<Common> {
     let descriptors = usize::try_from(raise_descriptor_limit()?).unwrap_or(usize::MAX);
     config.max_connection = config.max_connection.min(descriptors);
-    let service = Service::take(&config).map_err(io::Error::other)?;
+    let service = Service::take(&config, clashes(&config, &ports)).map_err(io::Error::other)?;
     let others = threads()?.saturating_sub(1);
     if others > 0 {
         let message = format!("workers are forked, but this process has {others} other threads");
         return Err(io::Error::other(message));
     }
-    let socket = state.take_socket().ok_or_else(|| io::Error::other("the server has no socket"))?;
-    let listener = Listener::adopt(OwnedFd::from(socket))?;
-    listener.tell(&config.tcp, config.backlog)?;
-    listener.listen(config.backlog, config.tcp_nodelay)?;
+    let mut listeners = Vec::new();
+    for (port, Serving { config: own, .. }) in state.ports().iter().zip(&ports) {
+        let socket = port.take_socket().ok_or_else(|| io::Error::other("a port has no socket"))?;
+        let listener = Listener::adopt(OwnedFd::from(socket))?;
+        listener.tell(&own.tcp, own.backlog)?;
+        listener.listen(own.backlog, own.tcp_nodelay)?;
+        listeners.push(listener);
+    }
     mark_foreign_children()?;
     let has_reactors = server.property(slot::MODE).as_long() == Some(MODE_PROCESS);
     let reactors = if has_reactors { config.reactors } else { 0 };
@@ -101,18 +122,21 @@ fn prepare(server: Object<'_>, state: &Server, protocol: Protocol) -> io::Result
         table,
         exchange,
         config: Arc::new(config),
-        protocol,
         crew,
+        ports,
+        listeners: Listeners::new(listeners),
         has_reactors,
-        port: listener.address().map_or(0, |address| address.port()),
-        descriptor: listener.as_fd().as_raw_fd(),
-        socket_type: server.property(slot::TYPE).as_long().unwrap_or(0),
         began: SystemTime::now(),
     });
     if let Some(connections) = server.property(slot::CONNECTIONS).as_object().and_then(Object::state::<Connections>) {
-        connections.bind(Some(Rc::new(All::new(shared.clone()))));
+        connections.bind(Some(Rc::new(Walk::new(shared.clone(), None))));
     }
-    Ok(Common { shared, listener, service })
+    for (index, port) in (0..).zip(state.ports()) {
+        if let Some(connections) = port.connections.as_object().and_then(Object::state::<Connections>) {
+            connections.bind(Some(Rc::new(Walk::new(shared.clone(), Some(index)))));
+        }
+    }
+    Ok(Common { shared, service })
 }
 
 fn start(call: &Call<'_>) -> Result<bool, Stop> {
@@ -133,15 +157,15 @@ fn start(call: &Call<'_>) -> Result<bool, Stop> {
         warning::warn("the server has ended, a process starts one only once")?;
         return Ok(false);
     }
-    let protocol = protocol(server);
-    let (event, message) = required(protocol);
-    if state.callback(event).is_none() {
-        return Err(warning::fatal(message));
+    let config = state.config();
+    let ports = servings(server, state, &config);
+    if let Some(message) = ports.iter().find_map(Serving::lacks) {
+        return Err(warning::fatal(&message));
     }
-    if state.config().task_workers > 0 && state.callback(Event::Task).is_none() {
+    if config.task_workers > 0 && state.callback(Event::Task).is_none() {
         return Err(warning::fatal("require onTask callback, since task_worker_num is not 0"));
     }
-    let common = match prepare(server, state, protocol) {
+    let common = match prepare(server, state, config, ports) {
         Ok(common) => common,
         Err(error) => {
             let code = error.raw_os_error().map_or(0, i64::from);
@@ -178,7 +202,7 @@ fn start(call: &Call<'_>) -> Result<bool, Stop> {
         }
     };
     ENDED.store(true, Ordering::Relaxed);
-    listener::remove_file(&common.listener);
+    common.shared.listeners.iter().for_each(Listener::remove_file);
     common.service.end();
     let called = ended.and_then(|()| Dispatch::of(server, &common.shared).tell(Event::Shutdown));
     state.set_phase(Phase::Constructed);
@@ -205,9 +229,10 @@ fn plan(shared: &Shared) -> Plan {
 
 /// Master and manager in one.
 fn run_alone(server: Object<'_>, common: &Common) -> io::Result<Left> {
-    let Common { shared, listener, .. } = common;
+    let shared = &common.shared;
     let signals = Signals::install(&[Signal::Term, Signal::Int])?;
-    let manager = Manager::new(plan(shared), shared.table.clone(), shared.exchange.clone(), listener.clone(), signals)?;
+    let manager =
+        Manager::new(plan(shared), shared.table.clone(), shared.exchange.clone(), shared.listeners.clone(), signals)?;
     match run_manager(server, common, manager)? {
         Managed::Ended(called) => Ok(Left::Master(called)),
         Managed::Worker(result) => Ok(Left::Child(result)),
@@ -216,9 +241,9 @@ fn run_alone(server: Object<'_>, common: &Common) -> io::Result<Left> {
 
 /// The master with its reactors, and in another process the manager.
 fn run_master(server: Object<'_>, common: &Common) -> io::Result<Left> {
-    let Common { shared, listener, .. } = common;
+    let shared = &common.shared;
     let (table, exchange) = (shared.table.clone(), shared.exchange.clone());
-    let mut master = match Master::fork(plan(shared), table, exchange, listener.clone())? {
+    let mut master = match Master::fork(plan(shared), table, exchange, shared.listeners.clone())? {
         Side::Master(master) => master,
         Side::Manager(manager) => {
             forked();
@@ -240,9 +265,9 @@ fn run_master(server: Object<'_>, common: &Common) -> io::Result<Left> {
     registry::enable(shared.config.coroutines);
     let pid = master.manager().map_or(0, |pid| pid.as_raw_pid().unsigned_abs());
     let mut called = set_manager(server, pid).and_then(|()| dispatch.call(Event::Start, [Owned::object(server)]));
-    let settings = settings(server, shared)?;
-    let tells_connected = has_callback(server, Event::Connect);
-    let mut reactors = Some(master.start(&shared.config, settings, tells_connected, shared.table.clone())?);
+    let ports = settings(shared);
+    let tells_connected = shared.has(Event::Connect);
+    let mut reactors = Some(master.start(&shared.config, ports, tells_connected, shared.table.clone())?);
     if called.is_ok() {
         common.service.tell_ready();
     }
@@ -269,10 +294,6 @@ fn run_master(server: Object<'_>, common: &Common) -> io::Result<Left> {
 
 fn set_manager(server: Object<'_>, pid: u32) -> Result<(), Stop> {
     server.set_property(slot::MANAGER_PID, Owned::long(pid.into()))
-}
-
-pub(crate) fn has_callback(server: Object<'_>, event: Event) -> bool {
-    server.state::<Server>().is_some_and(|state| state.callback(event).is_some())
 }
 
 /// How a manager came to its end.
@@ -362,11 +383,8 @@ fn leave() {
 }
 
 /// What the loops that have the connections are told.
-pub(crate) fn settings(server: Object<'_>, shared: &Shared) -> io::Result<Settings> {
-    let requests = has_callback(server, Event::Request);
-    let mut settings = shared.config.settings(shared.protocol, requests, has_callback(server, Event::Handshake));
-    settings.buffer_events = has_callback(server, Event::BufferFull) || has_callback(server, Event::BufferEmpty);
-    Ok(settings)
+pub(crate) fn settings(shared: &Shared) -> Vec<Settings> {
+    shared.ports.iter().map(|port| port.settings(&shared.config)).collect()
 }
 
 /// In a child process, right after the fork.
@@ -395,14 +413,24 @@ fn show_settings(server: Object<'_>, shared: &Shared) -> Result<(), Stop> {
     ] {
         setting.set(name, Owned::long(number as i64))?;
     }
-    if shared.protocol != Protocol::Raw {
+    let protocol = shared.ports[0].protocol;
+    if protocol != Protocol::Raw {
         setting.set("open_http_protocol", Owned::bool(true))?;
-        setting.set("open_websocket_protocol", Owned::bool(shared.protocol == Protocol::WebSocket))?;
+        setting.set("open_websocket_protocol", Owned::bool(protocol == Protocol::WebSocket))?;
         for name in ["open_mqtt_protocol", "open_eof_check", "open_length_check"] {
             setting.set(name, Owned::bool(false))?;
         }
     }
-    server.set_property(slot::SETTING, setting.into_value())
+    server.set_property(slot::SETTING, setting.into_value())?;
+    let Some(objects) = Array::of(server.property(slot::PORTS)) else { return Ok(()) };
+    for (_, object) in objects.elements() {
+        // A script may have put anything there.
+        let Some(object) = object.as_object().filter(|object| object.is(Class::Port)) else { continue };
+        if object.property(port::slot::SETTING).is_null() {
+            object.set_property(port::slot::SETTING, server.property(slot::SETTING))?;
+        }
+    }
+    Ok(())
 }
 
 methods! {

@@ -26,7 +26,7 @@ use crate::event::Event;
 use crate::event_loop::{self, Turn};
 use crate::guard::Stop;
 use crate::parcels;
-use crate::queue::{Item, Queue};
+use crate::queue::{Next, Queue};
 use crate::serial;
 use crate::task;
 
@@ -193,7 +193,7 @@ impl Worker {
     }
 
     /// The next item of the queue.
-    fn next_item(&mut self) -> Result<Option<(Fd, Item)>, Stop> {
+    fn next_item(&mut self) -> Result<Option<Next>, Stop> {
         if self.queue.is_empty() {
             check(self.station.settle_own(&mut self.queue))?;
         }
@@ -280,9 +280,9 @@ impl Worker {
         }
     }
 
-    fn begin(&mut self, item: &Item) {
+    fn begin(&mut self, is_request: bool) {
         self.station.count(Count::Begun, 1);
-        if item.is_request() {
+        if is_request {
             self.station.count(Count::Requests, 1);
             self.requests_left = self.requests_left.map(|left| left.saturating_sub(1));
         }
@@ -363,9 +363,17 @@ pub(crate) fn serve() -> Result<bool, Stop> {
     let Some(dispatch) = dispatch::current() else { return Ok(true) };
     let mut is_over = false;
     loop {
-        while let Some((fd, item)) = step(Worker::next_item)?? {
-            step(|worker| worker.begin(&item))?;
-            dispatch.handle(fd, item)?;
+        while let Some(next) = step(Worker::next_item)?? {
+            match next {
+                Next::Item(fd, item) => {
+                    step(|worker| worker.begin(item.is_request()))?;
+                    dispatch.handle(fd, item)?;
+                }
+                Next::Packet(packet) => {
+                    step(|worker| worker.begin(true))?;
+                    dispatch.packet(packet)?;
+                }
+            }
             step(Worker::end_item)?;
             if registry::has_back() || is_full()? {
                 return Ok(false);

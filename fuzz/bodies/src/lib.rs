@@ -12,6 +12,7 @@ pub mod compression;
 pub mod frames;
 pub mod http;
 pub mod hub;
+pub mod packets;
 pub mod ring;
 pub mod round_trip;
 pub mod text;
@@ -20,7 +21,7 @@ pub mod text;
 pub type Body = fn(&[u8]);
 
 /// All targets: the name of its file in `fuzz_targets` and of its folder in `seeds`, and its body.
-pub const TARGETS: [(&str, Body); 15] = [
+pub const TARGETS: [(&str, Body); 16] = [
     ("request_head", http::request_head),
     ("request_body", http::request_body),
     ("handshake", http::handshake),
@@ -32,6 +33,7 @@ pub const TARGETS: [(&str, Body); 15] = [
     ("inflate", compression::inflate),
     ("close_payload", text::close_payload),
     ("utf8", text::utf8),
+    ("packets", packets::packets),
     ("round_trip", round_trip::round_trip),
     ("hub", hub::hub),
     ("codec", codec::codec),

@@ -4,10 +4,12 @@
 //! |---|---|
 //! | [`writers`] | the writing ends, opened when there is something to say |
 //! | [`readers`] | the reading ends, opened when somebody says that there is something |
+//! | [`datagram`] | what is in a record that is about no connection |
 //!
 //! In each pass: clear the doorbell, `greet`, flush, read, ring for both kinds, then ask both whether they may sleep.
 //! When the exchange's version has changed, somebody came, left or died.
 
+pub(crate) mod datagram;
 pub(crate) mod readers;
 pub(crate) mod writers;
 

@@ -1,6 +1,7 @@
 //! Turns the name of an option and a value into a setting, or into what is wrong with them.
 
 mod not_built;
+mod ports;
 mod rows;
 mod service;
 mod sockets;
@@ -8,6 +9,7 @@ mod values;
 
 use crate::config::{Config, ConfigError, ConfigErrors};
 use crate::options::not_built::NOT_BUILT;
+use crate::options::ports::OF_PORTS;
 use std::fmt;
 
 /// A value as a script gives it.
@@ -23,6 +25,8 @@ pub enum Value {
     Float(f64),
     /// Text.
     Text(String),
+    /// Text that is not UTF-8.
+    Bytes(Vec<u8>),
     /// A list.
     List(Vec<Value>),
     /// Values under names.
@@ -39,6 +43,7 @@ impl fmt::Display for Value {
             Value::Int(value) => value.fmt(f),
             Value::Float(value) => value.fmt(f),
             Value::Text(value) => write!(f, "{value:?}"),
+            Value::Bytes(bytes) => write!(f, "\"{}\"", bytes.escape_ascii()),
             Value::List(values) => {
                 f.write_str("[")?;
                 for (i, value) in values.iter().enumerate() {
@@ -105,6 +110,9 @@ pub enum OptionError {
         /// Why not.
         reason: &'static str,
     },
+    /// A port has no value of its own for it.
+    #[error("option [{0}] is the server's, not a port's: set it with Server::set()")]
+    NotOfPorts(&'static str),
     /// The value is none that it takes.
     #[error("option [{name}] is {value}: wanted {wanted}")]
     Invalid {
@@ -119,7 +127,7 @@ pub enum OptionError {
 
 /// All options that this version has.
 pub fn rows() -> impl Iterator<Item = &'static OptionRow> {
-    rows::OPTIONS.iter().chain(sockets::OPTIONS).chain(service::OPTIONS)
+    rows::OPTIONS.iter().chain(ports::OPTIONS).chain(sockets::OPTIONS).chain(service::OPTIONS)
 }
 
 /// The names of those that it does not build, each with the reason.
@@ -188,21 +196,41 @@ pub fn clashes(config: &Config) -> Vec<ConfigError> {
         .collect()
 }
 
+/// As [`set`], for one port: only what a port may have a value of its own for.
+///
+/// # Errors
+/// As [`set`]; the option is the server's.
+pub fn set_of_port(config: &mut Config, name: &str, value: &Value) -> Result<(), OptionError> {
+    match rows().find(|row| row.names.contains(&name)) {
+        Some(row) if !is_of_ports(row) => Err(OptionError::NotOfPorts(row.names[0])),
+        _ => set(config, name, value),
+    }
+}
+
+/// May each port have a value of its own for it?
+fn is_of_ports(row: &OptionRow) -> bool {
+    row.names.iter().any(|name| OF_PORTS.contains(name))
+}
+
 /// The page that `docs/options.md` is.
 pub fn page() -> String {
     let mut page = String::from(
         "# Options\n\nWhat `$server->set([...])` takes, and the methods of Rust's `Builder` that set the same. Sizes are bytes, in PHP \
          also text such as \"2M\"; times are seconds, fractions allowed, in Rust a `Duration`.\n\n\
+         Those marked ◇ are a port's: `$server->set()` sets them for the primary port, and for those whose own `set()` is never\n\
+         called.\n\n\
          | option | in Rust | takes | default | meaning |\n|---|---|---|---|---|\n",
     );
     for row in rows() {
         let names: Vec<String> = row.names.iter().map(|name| format!("`{name}`")).collect();
         let rust = row.rust.as_ref().map(|rust| format!("`{}`", rust.name));
-        let cells = [&names.join(", "), &rust.unwrap_or_default(), row.wanted, row.default, row.meaning];
+        let port = if is_of_ports(row) { " ◇" } else { "" };
+        let names = names.join(", ") + port;
+        let cells = [&names, &rust.unwrap_or_default(), row.wanted, row.default, row.meaning];
         page += &format!("| {} |\n", cells.map(|cell| if cell.is_empty() { "–" } else { cell }).join(" | "));
     }
     page += "\n## Not built\n\nSwoole has these; setting one here warns and has no effect. Where it asks for no more than there \
-             is, such as false for what is off, it does not warn.\n\n| option | why not |\n|---|---|\n";
+              is, such as false for what is off, it does not warn.\n\n| option | why not |\n|---|---|\n";
     for group in NOT_BUILT.chunk_by(|one, other| one.reason == other.reason) {
         let names: Vec<String> = group.iter().map(|option| format!("`{}`", option.name)).collect();
         page += &format!("| {} | {} |\n", names.join(", "), group[0].reason);

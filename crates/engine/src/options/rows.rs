@@ -123,7 +123,7 @@ pub(crate) const OPTIONS: &[OptionRow] = &[
         rust: None,
         wanted: "true or false",
         default: "false",
-        meaning: "Callbacks for tasks, messages between processes, connections and failed workers get an object instead of several values.",
+        meaning: "Callbacks for tasks, messages between processes, connections, datagrams and failed workers get an object instead of several values.",
         set: |config, value| put(&mut config.event_objects, truth(value)),
     },
     OptionRow {
@@ -179,7 +179,7 @@ pub(crate) const OPTIONS: &[OptionRow] = &[
         rust: Some(Rust { name: "message_bytes_max", value: |config| whole_value(config.message_bytes_max as u64) }),
         wanted: "125 to 4G",
         default: "2M",
-        meaning: "The longest message, and the longest request body, that is received. A longer message closes its connection with 1009, a longer body is answered with 413.",
+        meaning: "The longest message, request body or packet that is received. A longer message closes its connection with 1009, a longer body is answered with 413, and who sends a longer packet is closed.",
         set: |config, value| put(&mut config.message_bytes_max, size(value, 125)),
     },
     OptionRow {

@@ -3,6 +3,7 @@
 use crate::config::Config;
 use crate::options::Value;
 use std::time::Duration;
+use wirewool_proto::packets::{Mark, Number};
 use wirewool_proto::websocket::extension::Compression;
 
 /// The settings of `websocket_compression`; none if one of them is unknown or out of range.
@@ -46,6 +47,23 @@ pub(crate) fn set_subprotocols(config: &mut Config, names: Vec<String>) -> bool 
 /// As a script would give it; what is beyond its numbers is beyond any bound.
 pub(crate) fn whole_value(number: u64) -> Value {
     Value::Int(i64::try_from(number).unwrap_or(i64::MAX))
+}
+
+/// What `package_eof` is: any bytes.
+pub(crate) fn mark(value: &Value) -> Option<Mark> {
+    match value {
+        Value::Text(text) => Mark::new(text.as_bytes()),
+        Value::Bytes(bytes) => Mark::new(bytes),
+        _ => None,
+    }
+}
+
+/// What `package_length_type` is: one letter.
+pub(crate) fn length(value: &Value) -> Option<Number> {
+    match value {
+        Value::Text(text) if text.len() == 1 => Number::from_letter(text.as_bytes()[0]),
+        _ => None,
+    }
 }
 
 pub(crate) fn put<T>(to: &mut T, value: Option<T>) -> bool {
@@ -122,6 +140,7 @@ pub(crate) fn truth(value: &Value) -> Option<bool> {
         Value::Int(number) => *number != 0,
         Value::Float(number) => *number != 0.0,
         Value::Text(text) => !text.is_empty() && text != "0",
+        Value::Bytes(_) => true,
         Value::List(_) | Value::Map(_) | Value::Other(_) => return None,
     })
 }

@@ -13,6 +13,7 @@ use wirewool_hub::hub::{Hub, Target};
 use wirewool_hub::settings::Settings;
 use wirewool_hub::time::Moment;
 use wirewool_hub::wire::{Interest, Sent, Signs, Wire};
+use wirewool_proto::packets::PacketError;
 use wirewool_proto::websocket::close::CloseCode;
 use wirewool_proto::websocket::frame::{self, Opcode};
 use wirewool_proto::websocket::mask;
@@ -273,6 +274,7 @@ pub(crate) enum Seen {
     CloseFrame(Vec<u8>),
     /// The close code.
     Violation(u16),
+    BadPacket(PacketError),
     BufferFull,
     BufferEmpty,
     Closed(Closed),
@@ -289,6 +291,7 @@ impl Seen {
             Event::Ping(payload) => Seen::Ping(payload.to_vec()),
             Event::Pong(payload) => Seen::Pong(payload.to_vec()),
             Event::Ending(Ending::CloseFrame(payload)) => Seen::CloseFrame(payload.to_vec()),
+            Event::Ending(Ending::Packet(error)) => Seen::BadPacket(error),
             Event::Ending(Ending::Violation(violation)) => Seen::Violation(violation.close_code().get()),
             Event::BufferFull => Seen::BufferFull,
             Event::BufferEmpty => Seen::BufferEmpty,
@@ -392,14 +395,27 @@ impl World {
         manner: Manner,
         script: impl FnMut(Fd, &Seen, &mut dyn Outlet) + 'static,
     ) -> World {
+        World::with_ports(vec![settings], manner, script)
+    }
+
+    pub(crate) fn with_ports(
+        ports: Vec<Settings>,
+        manner: Manner,
+        script: impl FnMut(Fd, &Seen, &mut dyn Outlet) + 'static,
+    ) -> World {
         let handler = FakeHandler { manner, seen: Log::default(), queue: VecDeque::new(), script: Box::new(script) };
-        World { hub: Hub::new(settings), wire: FakeWire::default(), handler, opened: Vec::new() }
+        World { hub: Hub::new(ports), wire: FakeWire::default(), handler, opened: Vec::new() }
     }
 
     /// Accepts a connection.
     pub(crate) fn open(&mut self) -> Connection {
+        self.open_at(0)
+    }
+
+    /// Accepts a connection at the port with this index.
+    pub(crate) fn open_at(&mut self, port: u8) -> Connection {
         let fd = fd(self.opened.len() as u64 + 1);
-        let place = self.hub.open(fd);
+        let place = self.hub.open(fd, port);
         let now = Moment(self.wire.0.borrow().now);
         let before = self.wire.0.borrow_mut().by_place.insert(place, Socket::new(now));
         assert!(before.is_none(), "a place was given out twice");
@@ -411,7 +427,12 @@ impl World {
 
     /// Accepts a connection and upgrades it; forgets what was seen and sent meanwhile.
     pub(crate) fn open_websocket(&mut self) -> Connection {
-        let connection = self.open();
+        self.open_websocket_at(0)
+    }
+
+    /// As [`World::open_websocket`], at the port with this index.
+    pub(crate) fn open_websocket_at(&mut self, port: u8) -> Connection {
+        let connection = self.open_at(port);
         self.feed(connection, UPGRADE);
         if self.handler.manner == Manner::OnDemand {
             self.work();
@@ -508,7 +529,7 @@ impl World {
                 let mut out = self.hub.outlet(&mut self.wire, more);
                 (self.handler.script)(fd, &seen, &mut out);
                 let _ = match seen {
-                    Seen::CloseFrame(_) | Seen::Violation(_) => out.apply(fd, Command::Finish),
+                    Seen::CloseFrame(_) | Seen::Violation(_) | Seen::BadPacket(_) => out.apply(fd, Command::Finish),
                     Seen::Closed(_) => out.apply(fd, Command::Forget),
                     _ => Ok(()),
                 };

@@ -4,6 +4,8 @@ mod closing;
 mod deflate;
 mod fake;
 mod levels;
+mod packets;
+mod ports;
 mod random;
 mod remote;
 mod requests;

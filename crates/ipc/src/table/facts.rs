@@ -16,13 +16,31 @@ const USER: usize = 7;
 
 const _: () = assert!(USER + 1 == WORDS);
 
-/// What is known of a connection, as its owner noted it.
+/// Above the time at which it was opened is why it broke.
+const ERRNO_SHIFT: u32 = 56;
+const OPENED_MAX: u64 = (1 << ERRNO_SHIFT) - 1;
+
+/// Where a connection came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Facts {
+pub struct Origin {
     /// Where its peer is, if that is an IP address. The scope and the flow of an IPv6 address are not kept.
     pub peer: Option<SocketAddr>,
     /// Its socket, as the owner's process counts.
     pub descriptor: i32,
+    /// The index of the server's port that accepted it.
+    pub port: u8,
+}
+
+impl Origin {
+    /// One of which nothing is known.
+    pub const UNKNOWN: Origin = Origin { peer: None, descriptor: -1, port: 0 };
+}
+
+/// What is known of a connection, as its owner noted it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Facts {
+    /// Where it came from.
+    pub origin: Origin,
     /// When it was accepted, in milliseconds since 1970.
     pub opened_at_ms: u64,
     /// When something was read from it last, or it was accepted.
@@ -43,14 +61,15 @@ pub(super) struct Record<'a>(pub(super) &'a [AtomicU64]);
 
 impl Record<'_> {
     /// Writes all of them. The row's word has been changed before and is published afterwards.
-    pub(super) fn begin(self, lap: u32, peer: Option<SocketAddr>, descriptor: i32, now_ms: u64) {
+    pub(super) fn begin(self, lap: u32, origin: Origin, now_ms: u64) {
         // Who sees one of the stores that follow sees, when it looks at the row's word again, that it has changed.
         fence(Release);
+        let Origin { peer, descriptor, port } = origin;
         let [family, high, low] = encode(peer.map(|peer| peer.ip()));
-        let port = u64::from(peer.map_or(0, |peer| peer.port()));
-        let socket = u64::from(descriptor as u32) << 32 | port << 16 | family;
+        let peer_port = u64::from(peer.map_or(0, |peer| peer.port()));
+        let socket = u64::from(descriptor as u32) << 32 | peer_port << 16 | u64::from(port) << 8 | family;
         let user = u64::from(lap) << 32;
-        for (word, value) in self.0.iter().zip([socket, high, low, now_ms, now_ms, now_ms, 0, user]) {
+        for (word, value) in self.0.iter().zip([socket, high, low, now_ms & OPENED_MAX, now_ms, now_ms, 0, user]) {
             word.store(value, Relaxed);
         }
     }
@@ -58,16 +77,19 @@ impl Record<'_> {
     /// To be believed only if the row's word is still the same after [`looked`].
     pub(super) fn facts(self, lap: u32) -> Facts {
         let load = |at: usize| self.0[at].load(Relaxed);
-        let (socket, user) = (load(SOCKET), load(USER));
+        let (socket, opened, user) = (load(SOCKET), load(OPENED), load(USER));
         let ip = decode([socket & 0xff, load(ADDRESS), load(ADDRESS + 1)]);
         Facts {
-            peer: ip.map(|ip| SocketAddr::new(ip, (socket >> 16) as u16)),
-            descriptor: (socket >> 32) as i32,
-            opened_at_ms: load(OPENED),
+            origin: Origin {
+                peer: ip.map(|ip| SocketAddr::new(ip, (socket >> 16) as u16)),
+                descriptor: (socket >> 32) as i32,
+                port: (socket >> 8) as u8,
+            },
+            opened_at_ms: opened & OPENED_MAX,
             received_at_ms: load(RECEIVED),
             sent_at_ms: load(SENT),
             owed_bytes: self.owed_bytes(),
-            close_errno: (socket >> 8) as u8,
+            close_errno: (opened >> ERRNO_SHIFT) as u8,
             uid: if user >> 32 == u64::from(lap) { user as u32 } else { 0 },
         }
     }
@@ -75,6 +97,11 @@ impl Record<'_> {
     /// When something was received last, and when something was sent.
     pub(super) fn times(self) -> (u64, u64) {
         (self.0[RECEIVED].load(Relaxed), self.0[SENT].load(Relaxed))
+    }
+
+    /// As [`Record::facts`].
+    pub(super) fn port(self) -> u8 {
+        (self.0[SOCKET].load(Relaxed) >> 8) as u8
     }
 
     pub(super) fn owed_bytes(self) -> usize {
@@ -97,8 +124,8 @@ impl Record<'_> {
     }
 
     pub(super) fn broke(self, errno: u8) {
-        let socket = self.0[SOCKET].load(Relaxed) & !0xff00;
-        self.0[SOCKET].store(socket | u64::from(errno) << 8, Relaxed);
+        let opened = self.0[OPENED].load(Relaxed) & OPENED_MAX;
+        self.0[OPENED].store(u64::from(errno) << ERRNO_SHIFT | opened, Relaxed);
     }
 
     /// False if it is bound already, or is of another lap.
@@ -136,17 +163,18 @@ mod tests {
     use std::net::SocketAddr;
     use std::sync::atomic::AtomicU64;
 
-    use super::{Facts, Record, WORDS};
+    use super::{Facts, Origin, Record, WORDS};
 
     #[test]
     fn a_record_says_what_was_written() {
         let peers = ["127.0.0.1:1", "255.255.255.255:65535", "0.0.0.0:0", "[::1]:9501", "[2001:db8::ff:8000]:443"];
         let peers = peers.map(|peer| Some(peer.parse::<SocketAddr>().unwrap()));
         for peer in peers.into_iter().chain([None]) {
-            for descriptor in [0, 7, i32::MAX, -1] {
+            for (descriptor, port) in [(0, 0), (7, 1), (i32::MAX, 255), (-1, 128)] {
+                let origin = Origin { peer, descriptor, port };
                 let words: [AtomicU64; WORDS] = array::from_fn(|_| AtomicU64::new(u64::MAX));
                 let record = Record(&words);
-                record.begin(u32::MAX, peer, descriptor, 5);
+                record.begin(u32::MAX, origin, 5);
                 assert!(!record.bind(1, 9) && record.bind(u32::MAX, 9) && !record.bind(u32::MAX, 10));
                 record.received(6);
                 record.sent(7);
@@ -154,8 +182,7 @@ mod tests {
                 record.broke(255);
                 record.broke(104);
                 let expected = Facts {
-                    peer,
-                    descriptor,
+                    origin,
                     opened_at_ms: 5,
                     received_at_ms: 6,
                     sent_at_ms: 7,
@@ -163,7 +190,7 @@ mod tests {
                     close_errno: 104,
                     uid: 9,
                 };
-                assert_eq!(record.facts(u32::MAX), expected);
+                assert_eq!((record.facts(u32::MAX), record.port()), (expected, port));
                 assert_eq!(record.facts(0), Facts { uid: 0, ..expected });
             }
         }

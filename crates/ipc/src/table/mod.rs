@@ -8,7 +8,6 @@
 //! | `bitmap` | which rows are taken, so that a walk costs what is alive |
 
 use std::io;
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -24,7 +23,7 @@ mod tests;
 pub mod word;
 
 use bitmap::Bitmap;
-use facts::{Facts, Record};
+use facts::{Facts, Origin, Record};
 use word::{Connection, FD_MAX, OWNER_BITS, STATUS_MAX, Word};
 
 // Layout, in words of 8 bytes and lines of 64; every part begins on a line of its own, so that no two owners write to
@@ -51,12 +50,13 @@ use word::{Connection, FD_MAX, OWNER_BITS, STATUS_MAX, Word};
 //   row words    R words           63 ... 18 | 17 ... 6 | 5 ... 3 | 2       | 1         | 0
 //                                     fd     |  owner   | status  | closing | protected | published
 //
-//   facts        R lines           word 0   63 ... 32 | 31 ... 16 | 15 ... 8     | 7 ... 0
-//                                           descriptor|   port    | why it broke | family: 0, 4 or 6
+//   facts        R lines           word 0   63 ... 32 |  31 ... 16  | 15 ... 8          | 7 ... 0
+//                                           descriptor| peer's port | index of the port | family: 0, 4 or 6
 //                                  word 1   the peer's address, its first 8 bytes, big-endian
 //                                  word 2   its other 8 bytes
-//                                  word 3   opened, in milliseconds since 1970
-//                                  word 4   received from last, so too
+//                                  word 3   63 ... 56    | 55 ... 0
+//                                           why it broke | opened, in milliseconds since 1970
+//                                  word 4   received from last, in milliseconds so too
 //                                  word 5   sent to last, so too
 //                                  word 6   bytes that it is owed
 //                                  word 7   63 ... 32      | 31 ... 0
@@ -190,7 +190,7 @@ impl Table {
     /// # Panics
     ///
     /// If there is no such owner.
-    pub fn claim(&self, owner: usize, peer: Option<SocketAddr>, descriptor: i32, now_ms: u64) -> Option<(u64, Row)> {
+    pub fn claim(&self, owner: usize, origin: Origin, now_ms: u64) -> Option<(u64, Row)> {
         // Counted first and looked at afterwards: of two that do so at once, one at least sees both.
         self.count_up(owner);
         let claimed = if self.connections() <= self.max_connection { self.claim_row(owner) } else { None };
@@ -198,7 +198,7 @@ impl Table {
             self.count_down(owner);
             return None;
         };
-        self.record(index).begin(self.lap(word.fd()), peer, descriptor, now_ms);
+        self.record(index).begin(self.lap(word.fd()), origin, now_ms);
         // Who sees it published sees its facts.
         self.words()[index].store(word.publish().0, SeqCst);
         self.bitmap().set(index);
@@ -248,6 +248,11 @@ impl Table {
     /// All that is known of `fd`; `None` if there is no such connection.
     pub fn facts(&self, fd: u64) -> Option<Facts> {
         self.look(fd, |record| record.facts(self.lap(fd)))
+    }
+
+    /// The index of the port that accepted `fd`; `None` if there is no such connection. One of [`Table::facts`], for less.
+    pub fn port(&self, fd: u64) -> Option<u8> {
+        self.look(fd, |record| record.port())
     }
 
     /// How many bytes `fd` is owed; `None` if there is no such connection. One of [`Table::facts`], for less.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use proptest::collection;
 use proptest::prelude::{Strategy, any, prop_oneof, proptest};
 
-use super::facts::Facts;
+use super::facts::{Facts, Origin};
 use super::tests::owned_by;
 use super::word::Connection;
 use super::{Row, Table};
@@ -57,7 +57,8 @@ impl Pair {
         let room = self.model.len() < self.table.max_connection;
         let peer = Some(([127, 0, 0, 1], self.next as u16).into());
         let (descriptor, now_ms) = (self.next as i32, self.next * 1000);
-        let claimed = self.table.claim(owner, peer, descriptor, now_ms);
+        let origin = Origin { peer, descriptor, port: self.next as u8 };
+        let claimed = self.table.claim(owner, origin, now_ms);
         assert_eq!(claimed.is_some(), room);
         let Some((fd, row)) = claimed else { return };
         let capacity = self.table.capacity as u64;
@@ -68,8 +69,7 @@ impl Pair {
         self.next += 1;
         self.accepted += 1;
         let facts = Facts {
-            peer,
-            descriptor,
+            origin,
             opened_at_ms: now_ms,
             received_at_ms: now_ms,
             sent_at_ms: now_ms,

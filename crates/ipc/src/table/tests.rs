@@ -10,13 +10,13 @@ use proptest::prelude::{Strategy, any, prop_oneof, proptest};
 use proptest::{collection, prop_assert, prop_assert_eq};
 use rustix::process::{Pid, getpid};
 
-use super::facts::Facts;
+use super::facts::{Facts, Origin};
 use super::word::{Connection, FD_MAX, Word};
 use super::{CONNECTIONS_MAX, LINE_WORDS, OWNERS_MAX, ROWS_MAX, Row, Signs, Table, WORD_BYTES, facts, owners};
 
 /// A connection of which nothing is told: its fd.
 fn claim(table: &Table, owner: usize) -> Option<u64> {
-    table.claim(owner, None, -1, 0).map(|(fd, _)| fd)
+    table.claim(owner, Origin::UNKNOWN, 0).map(|(fd, _)| fd)
 }
 
 pub(super) fn owned_by(owner: usize) -> Connection {
@@ -74,11 +74,11 @@ fn its_parts_lie_one_behind_the_other_on_lines_of_their_own() {
 fn an_fd_lives_from_claim_to_release() {
     let table = Table::new(2, 2).unwrap();
     let peer = "[2001:db8::1]:4567".parse::<SocketAddr>().ok();
-    let (fd, row) = table.claim(1, peer, 17, 1000).unwrap();
+    let origin = Origin { peer, descriptor: 17, port: 9 };
+    let (fd, row) = table.claim(1, origin, 1000).unwrap();
     assert_eq!((fd, table.connection(1)), (1, Some(owned_by(1))));
     let fresh = Facts {
-        peer,
-        descriptor: 17,
+        origin,
         opened_at_ms: 1000,
         received_at_ms: 1000,
         sent_at_ms: 1000,
@@ -86,7 +86,7 @@ fn an_fd_lives_from_claim_to_release() {
         close_errno: 0,
         uid: 0,
     };
-    assert_eq!(table.facts(1), Some(fresh));
+    assert_eq!((table.facts(1), table.port(1), table.port(2)), (Some(fresh), Some(9), None));
     table.received(row, 1001);
     table.sent(row, 1002);
     table.owes(row, 70_000);
@@ -106,10 +106,9 @@ fn an_fd_lives_from_claim_to_release() {
     assert_eq!((table.connections(), table.accepted(), table.closed()), (0, 1, 1));
     // Nothing of it is left for the next ones, the one that gets its row included.
     for expected in 2..=5 {
-        let (fd, _) = table.claim(0, None, -1, 2000).unwrap();
+        let (fd, _) = table.claim(0, Origin::UNKNOWN, 2000).unwrap();
         let fresh = Facts {
-            peer: None,
-            descriptor: -1,
+            origin: Origin::UNKNOWN,
             opened_at_ms: 2000,
             received_at_ms: 2000,
             sent_at_ms: 2000,
@@ -303,7 +302,7 @@ fn a_hand_over_is_taken_once_by_the_owner_it_is_for() {
 fn the_silent_are_those_who_said_nothing_for_so_long() {
     let table = Table::new(1, 10).unwrap();
     let now_ms = table.now_ms();
-    let claim = |ago_ms: u64| table.claim(0, None, -1, now_ms - ago_ms).unwrap();
+    let claim = |ago_ms: u64| table.claim(0, Origin::UNKNOWN, now_ms - ago_ms).unwrap();
     let [(late, row), (early, _), (protected, _), (closing, _), (_, heard_row)] =
         [5000, 900_000, 5000, 5000, 5000].map(claim);
     table.protect(protected, true);
@@ -390,9 +389,10 @@ fn threads_get_distinct_fds_and_keep_the_limit() {
 }
 
 /// What a connection's peer, times and user are while threads race, all told from its owner and descriptor.
-fn raced(owner: usize, turn: u64) -> (Option<SocketAddr>, i32, u64) {
+fn raced(owner: usize, turn: u64) -> (Origin, u64) {
     let port = turn as u16;
-    (Some(([10, 0, owner as u8, 1], port).into()), i32::from(port), turn)
+    let peer = Some(([10, 0, owner as u8, 1], port).into());
+    (Origin { peer, descriptor: i32::from(port), port: turn as u8 }, turn)
 }
 
 #[test]
@@ -403,8 +403,8 @@ fn facts_are_of_one_connection_while_rows_change_hands() {
     let over = AtomicBool::new(false);
     let own = |owner: usize| {
         for turn in 1..=TURNS {
-            let (peer, descriptor, now_ms) = raced(owner, turn);
-            let Some((fd, row)) = table.claim(owner, peer, descriptor, now_ms) else { continue };
+            let (origin, now_ms) = raced(owner, turn);
+            let Some((fd, row)) = table.claim(owner, origin, now_ms) else { continue };
             table.owes(row, turn as usize);
             table.set_status(fd, 3);
             assert!(table.bind(fd, 1 + owner as u32) || table.facts(fd).is_some_and(|facts| facts.uid == 99));
@@ -419,8 +419,7 @@ fn facts_are_of_one_connection_while_rows_change_hands() {
             for (fd, connection) in table.all().collect::<Vec<_>>() {
                 let Some(facts) = table.facts(fd) else { continue };
                 let turn = facts.opened_at_ms;
-                let (peer, descriptor, now_ms) = raced(connection.owner, turn);
-                assert_eq!((facts.peer, facts.descriptor, facts.received_at_ms), (peer, descriptor, now_ms));
+                assert_eq!((facts.origin, facts.received_at_ms), raced(connection.owner, turn));
                 assert!([0, turn as usize].contains(&facts.owed_bytes), "{facts:?}");
                 assert!([0, 1 + connection.owner as u32, 99].contains(&facts.uid), "{facts:?}");
                 table.bind(fd, 99);
@@ -443,7 +442,7 @@ fn facts_are_of_one_connection_while_rows_change_hands() {
 /// Every call there is.
 fn call_everything(table: &Table, fd: u64, row: Row) {
     let owner = fd as usize % 3;
-    let claimed = table.claim(owner, None, 1, fd);
+    let claimed = table.claim(owner, Origin::UNKNOWN, fd);
     for fd in [fd, fd % 64, 0, u64::MAX].into_iter().chain(claimed.map(|(fd, _)| fd)) {
         table.set_status(fd, 255);
         let _ = (table.connection(fd), table.facts(fd), table.owed_bytes(fd), table.begin_closing(fd));

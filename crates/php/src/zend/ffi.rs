@@ -29,6 +29,7 @@ pub(crate) enum Family {
     Client,
     Task,
     Process,
+    Port,
 }
 
 /// Classes known by name (`ww_class`); [`Class::PhpError`] is PHP's own `Error`.
@@ -54,6 +55,8 @@ pub(crate) enum Class {
     PipeMessage,
     StatusInfo,
     TaskResult,
+    Packet,
+    Port,
     PhpError,
 }
 

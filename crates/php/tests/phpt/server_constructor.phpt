@@ -14,7 +14,7 @@ function attempt(callable $make)
 }
 
 attempt(fn () => new Swoole\Server('127.0.0.1', 0, 7));
-attempt(fn () => new Swoole\Server('127.0.0.1', 0, SWOOLE_BASE, SWOOLE_SOCK_UDP));
+attempt(fn () => new Swoole\Server('127.0.0.1', 0, SWOOLE_BASE, SWOOLE_SOCK_UNIX_DGRAM));
 attempt(fn () => new Swoole\Server('127.0.0.1', 70000));
 attempt(fn () => new Swoole\Server('192.0.2.1', 80));
 attempt(fn () => new Swoole\Server('127.0.0.1', 'port'));
@@ -31,7 +31,7 @@ unlink($path);
 ?>
 --EXPECTF--
 Error 0: invalid $mode parameters 7
-Swoole\Exception 93: socket type[2] is not available: use SWOOLE_SOCK_TCP, SWOOLE_SOCK_TCP6 or SWOOLE_SOCK_UNIX_STREAM
+Swoole\Exception 93: socket type[6] is not available: use SWOOLE_SOCK_TCP, _TCP6, _UDP, _UDP6 or _UNIX_STREAM
 Swoole\Exception 22: invalid port[70000] or host: must be 0 to 65535, and UTF-8
 Swoole\Exception 99: failed to listen server port[192.0.2.1:80], Error: Cannot assign requested address[99]
 TypeError 0: Swoole\Server::__construct(): Argument #2 ($port) must be of type int, string given

@@ -7,7 +7,7 @@ $server->port = 9501;
 $server->mine = 'dynamic';
 var_dump($server);
 ?>
---EXPECT--
+--EXPECTF--
 object(Swoole\WebSocket\Server)#1 (30) {
   ["setting"]=>
   NULL
@@ -25,7 +25,25 @@ object(Swoole\WebSocket\Server)#1 (30) {
   ["mode"]=>
   int(1)
   ["ports"]=>
-  array(0) {
+  array(1) {
+    [0]=>
+    object(Swoole\Server\Port)#3 (7) {
+      ["host"]=>
+      string(9) "127.0.0.1"
+      ["port"]=>
+      int(%d)
+      ["type"]=>
+      int(1)
+      ["sock"]=>
+      int(%d)
+      ["ssl"]=>
+      bool(false)
+      ["setting"]=>
+      NULL
+      ["connections"]=>
+      object(Swoole\Connection\Iterator)#4 (0) {
+      }
+    }
   }
   ["master_pid"]=>
   int(0)

@@ -142,7 +142,7 @@ impl<'a> Race<'a> {
         let sockets = Sockets::default();
         let (connections, clock) = (Vec::new(), sockets.clock.clone());
         let queue = VecDeque::new();
-        let hub = Hub::new(settings.clone());
+        let hub = Hub::new(vec![settings.clone()]);
         let server = Server { settings, wanted, manner, connections, queue, clock, whims, whim: 0 };
         Race { hub, sockets, server, buffer, direct_bytes_min, stuck: more & 16 == 16, reached: Reached::default() }
     }
@@ -150,7 +150,7 @@ impl<'a> Race<'a> {
     fn open(&mut self) {
         let count = self.server.connections.len();
         let Some(fd) = Fd::new(count as u64 + 1).filter(|_| count < CONNECTIONS_MAX) else { return };
-        let place = self.hub.open(fd);
+        let place = self.hub.open(fd, 0);
         self.reached.reused += usize::from(place.generation > 0);
         self.sockets.open(place);
         self.server.connections.push(Connection::new(fd, place));

@@ -199,6 +199,7 @@ impl Server<'_> {
             Event::Ping(payload) => Heard::Frame(Seen::Ping(payload.to_vec())),
             Event::Pong(payload) => Heard::Frame(Seen::Pong(payload.to_vec())),
             Event::Ending(Ending::CloseFrame(payload)) => Heard::Frame(Seen::Close(payload.to_vec())),
+            Event::Ending(Ending::Packet(error)) => unreachable!("no packets were asked for: {error}"),
             Event::Ending(Ending::Violation(violation)) => Heard::Frame(Seen::Broke(violation)),
             Event::BufferFull => Heard::Level(true),
             Event::BufferEmpty => Heard::Level(false),
