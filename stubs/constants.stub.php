@@ -532,7 +532,7 @@ namespace {
     /** @var bool */
     const SWOOLE_USE_HTTP2 = false;
     /** @var bool */
-    const SWOOLE_USE_SHORTNAME = false;
+    const SWOOLE_USE_SHORTNAME = true;
     /** @var bool */
     const SWOOLE_LIBRARY = false;
     /**

@@ -50,7 +50,7 @@ def tell(wire, call, *arguments):
 
 
 def ask(wire, call, *arguments):
-    """{"result", "worker", "pid", "warnings"} of a call."""
+    """{"result", "worker", "pid", "warnings", "error"} of a call."""
     return json.loads(tell(wire, call, *arguments).message())
 
 

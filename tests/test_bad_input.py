@@ -13,6 +13,7 @@ from server import free_port, php_command, run
 from wire import BINARY, CLOSE, CONTINUATION, PING, TEXT, open_websocket
 
 SESSION_NOT_EXIST, DATA_LENGTH_TOO_LARGE, WEBSOCKET_UNCONNECTED, WEBSOCKET_PACK_FAILED = 1005, 1203, 8503, 8505
+INVALID_PARAMS, NO_PAYLOAD = 505, 550
 E_USER_WARNING, E_WARNING = 512, 2
 UNKNOWN_FD = 987654
 PUSH_BYTES_MAX = 2 << 20
@@ -99,19 +100,20 @@ def test_not_started():
     assert all("server is not running" in warning for _, warning in outcome["raised"])
 
 
-def test_without_on_message():
-    ended = run(php_command(TESTS / "php/refuse.php", "without onMessage", free_port()))
+@pytest.mark.parametrize("event", ["onMessage", "onRequest", "onReceive"])
+def test_without_the_callback_that_it_needs(event):
+    ended = run(php_command(TESTS / "php/refuse.php", f"without {event}", free_port()))
     assert ended.returncode == 255
-    assert "require onMessage callback" in ended.stdout + ended.stderr
+    assert f"require {event} callback" in ended.stdout + ended.stderr
     assert "Fatal error" in ended.stdout + ended.stderr
 
 
 # ---- while it runs ----
 
 
-@pytest.fixture
-def control(control_server):
-    return control_server()
+@pytest.fixture(params=["base", "process"])
+def control(request, control_server):
+    return control_server(mode=request.param)
 
 
 def assert_refused(answer, error, *words):
@@ -127,7 +129,8 @@ def assert_refused(answer, error, *words):
     ("call", "arguments", "words"),
     [
         ("on", ["message", "strlen"], "unable to register event callback function"),
-        ("set", [{"worker_num": 3}], ""),
+        ("set", [{"worker_num": 3}], "unable to change its settings"),
+        ("start", [], "unable to execute start()"),
     ],
 )
 def test_too_late(control, call, arguments, words):
@@ -196,7 +199,7 @@ def test_text_that_is_not_utf8(control, call, bad, offset):
             assert wire.message() == bad
 
 
-# ---- disconnect (D1, D2) ----
+# ---- disconnect ----
 
 
 @pytest.mark.parametrize(
@@ -205,9 +208,7 @@ def test_text_that_is_not_utf8(control, call, bad, offset):
 def test_disconnect_codes_that_are_refused(control, code):
     with control.client() as wire:
         answer = control.do("disconnect", wire.fd, code)
-        assert answer["result"] is False
-        assert len(answer["warnings"]) == 1
-        assert str(code) in answer["warnings"][0]
+        assert_refused(answer, INVALID_PARAMS, str(code))
         wire.echo("untouched")
 
 
@@ -254,10 +255,8 @@ def test_a_long_reason_is_cut_at_a_character(control, reason, sent):
 
 def test_a_too_long_reason_is_refused(control):
     with control.client() as wire:
-        answer = control.do("disconnect", wire.fd, 4000, "a" * 126)
-        assert answer["result"] is False
-        assert len(answer["warnings"]) == 1
-        assert "the max length of close reason is" in answer["warnings"][0]
+        for arguments in (["disconnect", wire.fd, 4000, "a" * 126], ["push", wire.fd, "a" * 126, CLOSE]):
+            assert_refused(control.do(*arguments), WEBSOCKET_PACK_FAILED, "the max length of close reason is")
         wire.echo("untouched")
 
 
@@ -276,7 +275,7 @@ def test_disconnect_plain_http_fd(control):
         assert http.get("/").json()["fd"] == http.fd
 
 
-# ---- fragmented sending (D24) ----
+# ---- fragmented sending ----
 
 
 def received(wire):
@@ -326,8 +325,7 @@ def test_others_wait_for_a_message_in_fragments_but_control_frames_pass(control)
 @pytest.mark.parametrize("flags", [0, 1])
 def test_a_continuation_of_nothing_is_refused(control, flags):
     with control.client() as wire:
-        answer = control.do("push", wire.fd, "x", CONTINUATION, flags)
-        assert (answer["result"], answer["error"]) == (False, WEBSOCKET_PACK_FAILED)
+        assert_refused(control.do("push", wire.fd, "x", CONTINUATION, flags), WEBSOCKET_PACK_FAILED)
         wire.echo("untouched")
 
 
@@ -335,6 +333,31 @@ def test_push_of_a_close_frame_disconnects(control):
     with control.client() as wire:
         assert control.do("push", wire.fd, "enough", CLOSE)["result"] is True
         wire.expect_close(1000, b"enough")
+    # As if disconnect() had been called.
+    assert control.wait_event("disconnect", fd=wire.fd)["reactor"] == -1
+
+
+@pytest.mark.parametrize(
+    ("properties", "code", "reason"),
+    [
+        ({}, 1000, b""),
+        ({"code": 4001, "reason": "later"}, 4001, b"later"),
+        ({"code": 4001, "finish": False}, 4001, b""),
+    ],
+    ids=str,
+)
+def test_push_of_a_close_frame_object_disconnects(control, properties, code, reason):
+    with control.client() as wire:
+        assert control.do("push", wire.fd, {"frame": {"opcode": CLOSE, **properties}})["result"] is True
+        wire.expect_close(code, reason)
+
+
+def test_push_of_a_close_frame_with_a_code_that_is_not_sent(control):
+    with control.client() as wire:
+        for code in (999, 1005, 65536 + 1000):
+            answer = control.do("push", wire.fd, {"frame": {"opcode": CLOSE, "code": code}})
+            assert_refused(answer, INVALID_PARAMS, str(code))
+        wire.echo("untouched")
 
 
 def test_control_frames_always_carry_fin(control):

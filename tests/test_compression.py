@@ -1,5 +1,7 @@
 """permessage-deflate (RFC 7692) with clients that others wrote, and with raw sockets where bytes matter."""
 
+import base64
+import json
 import random
 import re
 import zlib
@@ -10,7 +12,7 @@ from websockets.sync.client import connect
 
 from conftest import KINDS, TESTS, servers, start_kind
 from server import pss_bytes
-from wire import CLOSE, CONTINUATION, TEXT, frame, open_websocket
+from wire import CLOSE, CONTINUATION, TEXT, Wire, frame, open_websocket
 
 RSV1 = 4
 
@@ -103,6 +105,25 @@ def test_what_is_broken_is_failed(echo, bad, code):
         wire.send(frame(TEXT, deflated(b"good " * 20), rsv=RSV1) + bad)
         assert wire.frame().rsv == RSV1
         assert wire.frame().code == code
+
+
+def test_the_options_of_a_script(php_server):
+    wanted = {"server_context_takeover": True, "server_max_window_bits": 12, "level": 9, "threshold": 100}
+    server = php_server(TESTS / "php/options.php", "PORT", json.dumps({"websocket_compression": wanted}))
+    offer = "x-unknown; a=1, permessage-deflate; client_max_window_bits, permessage-deflate"
+    with Wire(server.port) as wire:
+        answer = wire.upgrade("/", f"Sec-WebSocket-Extensions: {offer}")["Sec-WebSocket-Extensions"]
+        assert set(answer.split("; ")) >= {"permessage-deflate", "client_no_context_takeover"}
+        assert "server_no_context_takeover" not in answer and "x-unknown" not in answer
+        # The script does not ask for it: what is long enough is compressed all the same.
+        noise = base64.b64encode(random.Random(1).randbytes(600)).decode()
+        received = [wire.send(frame(TEXT, text)).frame() for text in ("x" * 99, noise, noise)]
+        assert [got.rsv for got in received] == [0, RSV1, RSV1]
+        # The second time there is a context to refer to.
+        assert len(received[2].payload) < len(received[1].payload) // 4
+        inflater = zlib.decompressobj(wbits=-15)
+        inflated = [inflater.decompress(got.payload + b"\x00\x00\xff\xff") for got in received[1:]]
+        assert inflated == [noise.encode()] * 2
 
 
 def test_a_bomb_costs_no_more_than_the_limit(php_server):

@@ -126,10 +126,27 @@ def send_twice(socket, number, message):
         socket.send(message)
 
 
+@contextlib.contextmanager
+def in_one_piece(socket):
+    """All that is sent within leaves at once: the driver's own close frame must not come between."""
+
+    def send(message):
+        if isinstance(message, str):
+            socket.protocol.send_text(message.encode())
+        else:
+            socket.protocol.send_binary(message)
+
+    with socket.send_context():
+        yield send
+
+
 def send_one_more(socket, number, message):
-    socket.send(message)
-    if number == FAULTY_COUNT:
+    if number < FAULTY_COUNT:
         socket.send(message)
+        return
+    with in_one_piece(socket) as send:
+        send(message)
+        send(message)
 
 
 def close_early(socket, number, message):
@@ -143,12 +160,8 @@ def close_with_another_code(socket, number, message):
     if number < FAULTY_COUNT:
         socket.send(message)
         return
-    # Both in one piece: the driver's own close frame must not come between them.
-    with socket.send_context():
-        if isinstance(message, str):
-            socket.protocol.send_text(message.encode())
-        else:
-            socket.protocol.send_binary(message)
+    with in_one_piece(socket) as send:
+        send(message)
         socket.protocol.send_close(1001)
 
 

@@ -25,6 +25,15 @@ def worker_of(wire):
     return ask(wire, "echo", "who?")["worker"]
 
 
+def assert_ends_are_told(story, wires):
+    """Whoever gets the messages: once each, to the worker that the fd says."""
+    for wire in wires:
+        wire.socket.close()
+    for wire in wires:
+        assert story.wait_event("close", fd=wire.fd)["worker"] == wire.fd % WORKERS
+        assert len(story.events("close", fd=wire.fd)) == 1
+
+
 def client_from(story, number):
     """A client with a loopback address of its own; who has greeted it."""
     wire = open_websocket(story.port, source=source_address(number))
@@ -37,6 +46,7 @@ def test_one_after_the_other(story):
     got = [worker_of(wires[number % 2]) for number in range(WORKERS * ROUNDS)]
     assert collections.Counter(got) == dict.fromkeys(range(WORKERS), ROUNDS)
     assert all(after == (before + 1) % WORKERS for before, after in zip(got, got[1:], strict=False)), got
+    assert_ends_are_told(story, wires)
 
 
 def test_by_fd(story):
@@ -66,6 +76,7 @@ def test_the_idlest(story):
         wait_until(lambda: process_status(pid)[0] == "S", "the worker to wait")
     for wire in wires[1:]:
         assert json.loads(wire.message())["worker"] in asleep
+    assert_ends_are_told(story, wires)
 
 
 def test_by_address(story):

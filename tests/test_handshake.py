@@ -107,7 +107,7 @@ def test_half_a_frame_right_behind_the_request_is_kept(echo):
         assert wire.send(whole[9:]).message() == "cut in two"
 
 
-# ---- subprotocols (D6) ----
+# ---- subprotocols ----
 
 
 @pytest.mark.parametrize(

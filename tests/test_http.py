@@ -12,11 +12,11 @@ HEAD_BYTES_MAX = 64 << 10
 BODY_BYTES_MAX = 1 << 20  # package_max_length in php/http.php
 
 
-@pytest.fixture(scope="module")
-def http(tmp_path_factory):
-    """One running php/http.php for all tests here."""
+@pytest.fixture(scope="module", params=["base", "process"])
+def http(request, tmp_path_factory):
+    """One running php/http.php of each mode for all tests here."""
     with servers(tmp_path_factory.mktemp("http")) as start:
-        yield start_php(start, TESTS / "php/http.php", "PORT")
+        yield start_php(start, TESTS / "php/http.php", "PORT", request.param)
 
 
 # ---- requests that must not be understood two ways: the handler never sees them nor what hides behind them ----
@@ -311,6 +311,23 @@ def test_nothing_after_end(http):
     assert answer_to(http, "/end-twice").body == b"first"
     results = http.wait_output(r"^end-twice (.*)$")[1]
     assert json.loads(results) == [True, True, False, False, False, 7106]
+
+
+def test_what_a_response_refuses(http):
+    results, warnings = answer_to(http, "/refused").json()
+    assert results == [False] * 6 + [550]
+    assert len(warnings) == 6
+    words = ["header key is too long", "name", "value", "status code[99]", "status code[1000]", "must not be empty"]
+    for word, warning in zip(words, warnings, strict=True):
+        assert word in warning, warnings
+
+
+def test_close_behind_an_answer(http):
+    with Wire(http.port) as wire:
+        answer = wire.get("/end-and-close")
+        assert (answer["Connection"], answer.body) == ("keep-alive", b"whole")
+        assert wire.until_closed() == b""
+    http.wait_output(r"^end-and-close \[true,false\]$")
 
 
 def test_a_forgotten_end_is_a_500(http):

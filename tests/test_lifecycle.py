@@ -12,6 +12,7 @@ from wire import Wire
 MODES = pytest.mark.parametrize("mode", ["base", "process"])
 WORKERS = 2
 CONNECTIONS = 6
+OPERATION_NOT_SUPPORT = 507
 
 
 @pytest.fixture
@@ -122,6 +123,38 @@ def test_who_is_who(story, mode):
         assert seen["mode"] == (1 if mode == "base" else 2)
 
 
+@MODES
+def test_start_comes_once(story, mode):
+    story = story(mode)
+    wire, _ = story.client_of(0)
+    tell(wire, "die", signal.SIGKILL)
+    story.wait_event("workerStart", 2, id=0)
+    os.kill(story.server.pid, signal.SIGUSR1)
+    story.wait_event("afterReload")
+    story.wait_event("workerStart", 3, id=0)
+    assert len(story.events("start")) == len(story.events("managerStart")) == 1
+
+
+@MODES
+def test_one_worker_has_a_manager_and_only_the_master_minds_sigint(story, mode):
+    story = story(mode, worker_num=1)
+    with story.client() as wire:
+        seen = result(wire, "properties")
+        assert (seen["manager_pid"] == story.server.pid) == (mode == "base")
+        others = {wire.pid, seen["manager_pid"]} - {story.server.pid}
+        assert len(others) == (1 if mode == "base" else 2)
+        # A terminal sends it to all of them.
+        for pid in others:
+            os.kill(pid, signal.SIGINT)
+        assert ask(wire, "echo", "still here")["pid"] == wire.pid
+        assert set(story.server.processes()) == {story.server.pid, *others}
+        story.server.terminate(signal.SIGINT)
+        wire.expect_close(1001)
+    told = ended(story)
+    before(told, "beforeShutdown", "workerStop", "managerStop", "shutdown")
+    no_errors(story)
+
+
 # ---- reload ----
 
 
@@ -180,7 +213,8 @@ def test_reload_while_a_reload_is_under_way(story):
     story.wait_event("message", fd=wire.fd)
     os.kill(story.server.pid, signal.SIGUSR1)
     story.wait_event("beforeReload")
-    assert ask(other, "reload")["result"] is False
+    answer = ask(other, "reload")
+    assert (answer["result"], answer["error"]) == (False, OPERATION_NOT_SUPPORT)
     story.wait_event("afterReload")
     assert ask(other, "reload")["result"] is True
     story.wait_event("afterReload", 2)
@@ -189,7 +223,8 @@ def test_reload_while_a_reload_is_under_way(story):
 def test_task_workers_alone_cannot_be_reloaded(story):
     story = story("process")
     with story.client() as wire:
-        assert ask(wire, "reload", True)["result"] is False
+        answer = ask(wire, "reload", True)
+        assert (answer["result"], answer["error"]) == (False, OPERATION_NOT_SUPPORT)
         os.kill(story.server.pid, signal.SIGUSR2)
         assert ask(wire, "echo", "still here")["pid"] == wire.pid
     assert story.events("beforeReload") == []

@@ -39,6 +39,8 @@ def test_stats(story, mode):
     assert (before["min_fd"], before["max_fd"]) == (1, len(everyone))
     # It is busy with the question.
     assert (before["worker_concurrency"], before["concurrency"], before["idle_worker_num"]) == (1, 1, 1)
+    # That of the callback which asks.
+    assert before["coroutine_num"] == 1 <= before["coroutine_peek_num"]
 
     messages = 5
     for number in range(messages):

@@ -1,4 +1,4 @@
-"""RFC 6455 on the wire: good messages come back, everything else ends in the right close frame (D4)."""
+"""RFC 6455 on the wire: good messages come back, everything else ends in the right close frame."""
 
 import re
 

@@ -122,6 +122,15 @@ def test_handshake_and_defer(seed):
     server.wait_output(r"^Client connected$")
 
 
+def test_a_script_s_own_handshake_gets_whatever_asks_for_an_upgrade(seed):
+    server = seed("handshake_defer")
+    with Wire(server.port) as wire:
+        # No key, no version, and neither the method nor the protocol that the RFC asks for.
+        wire.send(b"PUT / HTTP/1.0\r\nUpgrade: h2c, WebSocket\r\n\r\n")
+        assert wire.response().status == 101
+        assert wire.message() == "hello, welcome\n"
+
+
 def test_raw_server_with_pack(seed):
     server = seed("raw_pack")
     with Wire(server.port) as wire:
@@ -195,7 +204,7 @@ def test_ping_from_the_server(seed):
         assert socket.close_code == 1000
 
 
-# ---- onDisconnect: "fires only when a connection that is not a WebSocket closes" (S17, S18) ----
+# ---- onDisconnect: "fires only when a connection that is not a WebSocket closes" ----
 
 
 def callbacks(server):

@@ -1,7 +1,7 @@
 <?php
 // Prints every event as a line of JSON, echoes messages, and calls what a client of /control tells it to call.
 //
-//     control.php PORT '{"set": {option: value, …}, "without": [event, …]}'
+//     control.php PORT '{"mode": "base" | "process", "set": {option: value, …}, "without": [event, …]}'
 
 use Swoole\Http\Request;
 use Swoole\Http\Response;
@@ -10,12 +10,13 @@ use Swoole\WebSocket\Frame;
 use Swoole\WebSocket\Server;
 
 $config = json_decode($argv[2] ?? '{}', true);
-$server = new Server('127.0.0.1', (int) $argv[1], SWOOLE_BASE);
+$server = new Server('127.0.0.1', (int) $argv[1], ($config['mode'] ?? 'base') === 'base' ? SWOOLE_BASE : SWOOLE_PROCESS);
 $server->set(($config['set'] ?? []) + ['worker_num' => 1]);
 
 function emit(string $event, int $fd, array $more = []): void
 {
-    echo json_encode(['event' => $event, 'fd' => $fd] + $more), "\n";
+    // One write: other processes write, too.
+    echo json_encode(['event' => $event, 'fd' => $fd] + $more) . "\n";
 }
 
 /** The result of a call, the last error after it, and the warnings that it raised. */
@@ -87,6 +88,8 @@ function call(Server $server, string $what, array $with): mixed
         'count' => count($server->connections),
         'offset' => [isset($server->connections[$with[0]]), $server->connections[$with[0]]],
         'defer' => $server->defer(fn () => emit('deferred', 0)),
+        'after' => $server->after($with[0], fn (...$with) => emit('after', 0, ['with' => $with]), ...$with[1]),
+        'tick' => $server->tick($with[0], fn ($timer, ...$with) => emit('tick', 0, ['timer' => $timer, 'with' => $with]), ...$with[1]),
         default => $server->$what(...$with),
     };
 }
@@ -140,7 +143,7 @@ $events = [
         emit('close', $fd, ['reactor' => $reactor, 'inside' => inside($server, $fd)]);
     },
     'disconnect' => function (Server $server, int $fd, int $reactor) {
-        emit('disconnect', $fd, ['reactor' => $reactor]);
+        emit('disconnect', $fd, ['reactor' => $reactor, 'inside' => inside($server, $fd)]);
     },
 ];
 foreach (array_diff_key($events, array_flip($config['without'] ?? [])) as $event => $callback) {

@@ -1,11 +1,13 @@
 <?php
 // A WebSocket server with onRequest: / answers with everything the request held, other paths try the response's methods.
+//
+//     http.php PORT [base | process]
 
 use Swoole\Http\Request;
 use Swoole\Http\Response;
 use Swoole\WebSocket\Server;
 
-$server = new Server('127.0.0.1', (int) $argv[1], SWOOLE_BASE);
+$server = new Server('127.0.0.1', (int) $argv[1], ($argv[2] ?? 'base') === 'base' ? SWOOLE_BASE : SWOOLE_PROCESS);
 $server->set(['worker_num' => 1, 'package_max_length' => 1 << 20]);
 $server->on('open', fn (Server $server, Request $request) => $server->push($request->fd, "fd {$request->fd}"));
 $server->on('message', fn (Server $server, $frame) => $server->push($frame->fd, $frame->data, $frame->opcode));
@@ -60,6 +62,22 @@ $routes = [
         $results = [$response->isWritable(), $response->end('first'), $response->end('second'),
             $response->isWritable(), $response->header('X-Late', '1'), $server->getLastError()];
         echo 'end-twice ', json_encode($results), "\n";
+    },
+    '/refused' => function (Response $response) use ($server) {
+        $warnings = [];
+        set_error_handler(function (int $level, string $text) use (&$warnings) {
+            return (bool) ($warnings[] = $text);
+        });
+        $results = [$response->header(str_repeat('n', 128), 'v'), $response->cookie('a=b', 'v'),
+            $response->rawCookie('a', "b\nc"), $response->status(99), $response->status(1000), $response->write(''),
+            $server->getLastError()];
+        restore_error_handler();
+        $response->own = 1;
+        $response->end(json_encode([$results, $warnings]));
+    },
+    '/end-and-close' => function (Response $response) {
+        $response->end('whole');
+        echo 'end-and-close ', json_encode([$response->close(), $response->close()]), "\n";
     },
     '/forgotten' => fn (Response $response) => null,
     '/big' => fn (Response $response) => $response->end(str_repeat('0123456789abcdef', 1 << 16)),

@@ -55,7 +55,7 @@ function call(Server $server, string $what, array $with): mixed
     };
 }
 
-/** The result of a call, who has made it, and the warnings that it raised. */
+/** The result of a call, who has made it, the warnings that it raised, and the last error. */
 function observe(Server $server, array $wish): array
 {
     $warnings = [];
@@ -67,7 +67,8 @@ function observe(Server $server, array $wish): array
     } finally {
         restore_error_handler();
     }
-    return ['result' => $result, 'worker' => $server->worker_id, 'pid' => getmypid(), 'warnings' => $warnings];
+    return ['result' => $result, 'worker' => $server->worker_id, 'pid' => getmypid(), 'warnings' => $warnings,
+        'error' => $server->getLastError()];
 }
 
 foreach (['start', 'shutdown', 'managerStart', 'managerStop', 'beforeReload', 'afterReload', 'beforeShutdown'] as $event) {
@@ -102,7 +103,7 @@ $server->on('request', function (Request $request, Response $response) use ($ser
     if ($request->server['request_uri'] === '/kill') {
         posix_kill(getmypid(), SIGKILL);
     }
-    $response->end(json_encode(['worker' => $server->worker_id, 'pid' => getmypid()]));
+    $response->end(json_encode(['fd' => $request->fd, 'worker' => $server->worker_id, 'pid' => getmypid()]));
 });
 $server->on('close', function (Server $server, int $fd) use (&$last_words) {
     emit('close', ['fd' => $fd]);

@@ -30,6 +30,8 @@ $cases = [
         return [$server->push(1, 'x'), $server->disconnect(1), $server->isEstablished(1)];
     },
     'without onMessage' => fn () => server($port)->start(),
+    'without onRequest' => fn () => (new Swoole\Http\Server('127.0.0.1', $port))->start(),
+    'without onReceive' => fn () => (new Swoole\Server('127.0.0.1', $port))->start(),
 ];
 try {
     $outcome = ['result' => $cases[$argv[1]]()];

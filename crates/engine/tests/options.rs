@@ -1,11 +1,14 @@
-//! The option table against its page, the names that Swoole has, and Rust's builder: `UPDATE=1 cargo test -p wirewool-engine --test options` writes the page anew.
+//! The option table: what its rows take, the names that Swoole has, Rust's builder, and its page, which
+//! `UPDATE=1 cargo test -p wirewool-engine --test options` writes anew.
 
 use std::collections::HashSet;
 use std::env;
 use std::fs;
 use std::path::Path;
-use wirewool_engine::config::Config;
+use std::time::Duration;
+use wirewool_engine::config::{Config, DispatchMode};
 use wirewool_engine::options::{self, OptionError, Value};
+use wirewool_proto::websocket::extension::Compression;
 
 /// How much of the first difference is shown.
 const SHOWN_CHARS: usize = 80;
@@ -29,6 +32,116 @@ fn the_page_is_the_table() {
         rest(&found),
         rest(&wanted),
     );
+}
+
+fn text(text: &str) -> Value {
+    Value::Text(text.into())
+}
+
+fn map(name: &str, value: Value) -> Value {
+    Value::Map(vec![(name.into(), value)])
+}
+
+#[test]
+fn what_is_taken() {
+    let list = Value::List(vec![text("b"), text("a")]);
+    type Row<'a> = (&'a str, Value, fn(&Config) -> bool);
+    let rows: &[Row<'_>] = &[
+        ("worker_num", Value::Int(3), |config| config.workers == 3),
+        ("worker_num", text(" 3 "), |config| config.workers == 3),
+        ("worker_num", Value::Float(3.0), |config| config.workers == 3),
+        ("worker_num", Value::Int(0), |config| config.workers >= 1),
+        ("reactor_num", Value::Int(64), |config| config.reactors == 64),
+        ("dispatch_mode", Value::Int(5), |config| config.dispatch == DispatchMode::User),
+        ("max_conn", Value::Int(7), |config| config.max_connection == 7),
+        ("package_max_length", text("64k"), |config| config.message_bytes_max == 64 << 10),
+        ("output_buffer_size", text("3 M"), |config| config.push_bytes_max == 3 << 20),
+        ("buffer_output_size", text("4G"), |config| config.push_bytes_max == 1 << 32),
+        ("socket_buffer_size", Value::Int(0), |config| config.outbox_bytes_max == 1 << 32),
+        ("max_wait_time", text("1.5"), |config| config.max_wait_time == Duration::from_millis(1500)),
+        ("send_timeout", Value::Float(0.5), |config| config.send_timeout == Some(Duration::from_millis(500))),
+        ("send_timeout", Value::Int(0), |config| config.send_timeout.is_none()),
+        ("max_coro_num", Value::Int(9), |config| config.coroutines_max == 9),
+        ("websocket_subprotocol", text("chat"), |config| config.subprotocols == ["chat"]),
+        ("websocket_subprotocol", list, |config| config.subprotocols == ["b", "a"]),
+        ("websocket_compression", Value::Bool(true), |config| config.compression == Some(Compression::default())),
+        ("websocket_compression", Value::Null, |config| config.compression.is_none()),
+        ("websocket_compression", map("threshold", text("1K")), |config| {
+            config.compression == Some(Compression { threshold: Some(1024), ..Compression::default() })
+        }),
+        // As PHP takes them for true or false.
+        ("open_websocket_close_frame", Value::Int(1), |config| config.close_events),
+        ("open_websocket_ping_frame", text("false"), |config| config.ping_events),
+        ("open_websocket_pong_frame", Value::Float(0.1), |config| config.pong_events),
+        ("open_tcp_nodelay", text("0"), |config| !config.tcp_nodelay),
+        ("reload_async", Value::Null, |config| !config.reload_async),
+        ("enable_coroutine", text(""), |config| !config.coroutines),
+    ];
+    for (name, value, holds) in rows {
+        let mut config = Config::default();
+        assert_eq!(options::set(&mut config, name, value), Ok(()), "{name} {value}");
+        assert!(holds(&config), "{name} {value}: {config:?}");
+    }
+}
+
+#[test]
+fn what_is_refused_changes_nothing_and_is_named() {
+    let rows = [
+        ("worker_num", Value::Int(-1)),
+        ("worker_num", Value::Int(1001)),
+        ("worker_num", Value::Float(1.5)),
+        ("worker_num", text("many")),
+        ("worker_num", Value::Null),
+        ("worker_num", Value::List(Vec::new())),
+        ("dispatch_mode", Value::Int(0)),
+        ("dispatch_mode", Value::Int(6)),
+        ("package_max_length", text("124")),
+        ("output_buffer_size", text("5G")),
+        ("output_buffer_size", text("9223372036854775807G")),
+        ("output_buffer_size", text("M")),
+        ("output_buffer_size", text("")),
+        ("socket_buffer_size", Value::Int(1023)),
+        ("max_wait_time", Value::Float(0.5)),
+        ("max_wait_time", Value::Float(f64::NAN)),
+        ("send_timeout", Value::Int(3601)),
+        ("websocket_subprotocol", text("two words")),
+        ("websocket_subprotocol", text("a,b")),
+        ("websocket_subprotocol", text("")),
+        ("websocket_subprotocol", Value::List(vec![Value::Int(1)])),
+        ("websocket_compression", map("window", Value::Int(15))),
+        ("websocket_compression", map("server_max_window_bits", Value::Int(8))),
+        ("websocket_compression", map("level", Value::Int(0))),
+        ("websocket_compression", Value::Other("an object")),
+        ("open_websocket_ping_frame", Value::List(vec![Value::Bool(true)])),
+        ("log_level", Value::Int(7)),
+    ];
+    for (name, value) in rows {
+        let mut config = Config::default();
+        let refused = options::set(&mut config, name, &value);
+        let Err(OptionError::Invalid { name: named, value: shown, wanted }) = refused else {
+            panic!("{name} {value}: {refused:?}")
+        };
+        assert_eq!((named, shown), (name, value.to_string()));
+        assert!(!wanted.is_empty());
+        assert_eq!(config, Config::default(), "{name} {value}");
+    }
+}
+
+#[test]
+fn what_nobody_knows() {
+    let rows = [
+        ("worker_nun", Some("worker_num")),
+        ("websocket_compresion", Some("websocket_compression")),
+        ("Worker_Num", Some("worker_num")),
+        ("my_own_thing", None),
+        ("", None),
+    ];
+    for (name, nearest) in rows {
+        let refused = options::set(&mut Config::default(), name, &Value::Int(1));
+        assert_eq!(refused, Err(OptionError::Unknown { name: name.into(), nearest }));
+    }
+    let refused = options::set(&mut Config::default(), "ssl_cert_file", &text("a"));
+    assert!(matches!(refused, Err(OptionError::NotBuilt { name: "ssl_cert_file", .. })), "{refused:?}");
 }
 
 /// The names that Swoole has and `Swoole\Constant` has not.

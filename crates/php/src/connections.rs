@@ -9,9 +9,7 @@ use wirewool_hub::settings::Protocol;
 use wirewool_ipc::table::word::Connection;
 
 use crate::array::Array;
-use crate::callback::Callback;
 use crate::dispatch;
-use crate::event_loop;
 use crate::guard::Stop;
 use crate::iterator::Source;
 use crate::last_error;
@@ -296,24 +294,5 @@ methods! {
             call.give_bool(done);
         }
         Ok(())
-    }
-
-    fn zim_Swoole_Server_defer(call) {
-        call.count(1, 1)?;
-        if !running(call)? {
-            return Ok(());
-        }
-        let Some(callable) = call.argument(0) else { return Ok(()) };
-        match Callback::new(callable)? {
-            Ok(callback) => {
-                event_loop::defer(Rc::new(callback));
-                call.give_bool(true);
-                Ok(())
-            }
-            Err(name) => {
-                call.give_bool(false);
-                warning::warn(&format!("function '{}' is not callable", String::from_utf8_lossy(name.bytes())))
-            }
-        }
     }
 }

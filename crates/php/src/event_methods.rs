@@ -265,6 +265,7 @@ methods! {
     fn zim_Swoole_Event_wait(call) { wait(call) }
     fn zim_Swoole_Event_exit(call) { exit(call) }
     fn zim_Swoole_Event_defer(call) { defer(call) }
+    fn zim_Swoole_Server_defer(call) { defer(call) }
     fn zim_Swoole_Event_cycle(call) { cycle(call) }
     fn zif_swoole_event_wait(call) { wait(call) }
     fn zif_swoole_event_exit(call) { exit(call) }

@@ -61,8 +61,8 @@ pub(crate) struct Outgoing {
     pub(crate) flags: u8,
     /// The payload; of a close frame, unused.
     pub(crate) data: PhpString,
-    /// Code and reason of a close frame.
-    pub(crate) close: Option<(u16, PhpString)>,
+    /// Code and reason of a close frame; the code as the script gave it.
+    pub(crate) close: Option<(i64, PhpString)>,
 }
 
 impl Outgoing {
@@ -87,12 +87,7 @@ impl Outgoing {
             None => PhpString::new(b"")?,
         };
         if opcode == Opcode::Close as i64 {
-            return Ok(Outgoing {
-                opcode,
-                flags,
-                data: PhpString::new(b"")?,
-                close: Some((CLOSE_NORMAL as u16, data)),
-            });
+            return Ok(Outgoing { opcode, flags, data: PhpString::new(b"")?, close: Some((CLOSE_NORMAL, data)) });
         }
         Ok(Outgoing { opcode, flags, data, close: None })
     }
@@ -120,7 +115,7 @@ impl Outgoing {
     pub(crate) fn payload(&self) -> Result<(Opcode, std::borrow::Cow<'_, [u8]>), PackError> {
         let opcode = pack::opcode(self.opcode)?;
         match &self.close {
-            Some((code, reason)) => Ok((opcode, pack::close_payload(*code, reason.bytes())?.into())),
+            Some((code, reason)) => Ok((opcode, pack::close_payload(*code as u16, reason.bytes())?.into())),
             None => Ok((opcode, self.data.bytes().into())),
         }
     }
@@ -135,7 +130,7 @@ impl Outgoing {
 }
 
 /// Code and reason of a Frame with opcode 8. A plain Frame may have them as dynamic properties.
-fn close_of(frame: Object<'_>) -> Result<(u16, PhpString), Stop> {
+fn close_of(frame: Object<'_>) -> Result<(i64, PhpString), Stop> {
     let (code, reason) = if frame.is(Class::CloseFrame) {
         (frame.property(slot::CODE), frame.property(slot::REASON))
     } else {
@@ -144,7 +139,7 @@ fn close_of(frame: Object<'_>) -> Result<(u16, PhpString), Stop> {
         let reason = frame.property_named("reason")?;
         (code, if reason.is_null() { frame.property(slot::DATA) } else { reason })
     };
-    Ok((to_long(&code)? as u16, PhpString::cast(&reason)?))
+    Ok((to_long(&code)?, PhpString::cast(&reason)?))
 }
 
 /// The flags argument: an integer, or true and false for FIN alone and nothing, in strict mode too.

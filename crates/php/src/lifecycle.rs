@@ -7,6 +7,7 @@ use wirewool_ipc::exchange::{Count, Wish};
 
 use crate::array::Array;
 use crate::connections::{NO_WORKER, shared};
+use crate::coroutine::registry;
 use crate::guard::Stop;
 use crate::last_error;
 use crate::method::{Call, methods};
@@ -98,7 +99,8 @@ fn stats(shared: &Shared) -> Result<Owned, Stop> {
     let (least, most) = table
         .all()
         .fold((0, 0), |(least, most): (u64, u64), (fd, _)| (if least == 0 { fd } else { least.min(fd) }, most.max(fd)));
-    let mut array = Array::new(24)?;
+    let (coroutines, coroutines_peak, _) = registry::counts();
+    let mut array = Array::new(28)?;
     for (key, value) in [
         ("start_time", shared.began.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()),
         ("connection_num", table.connections() as u64),
@@ -119,8 +121,8 @@ fn stats(shared: &Shared) -> Result<Owned, Stop> {
         ("session_round", table.accepted()),
         ("min_fd", least),
         ("max_fd", most),
-        ("coroutine_num", 0),
-        ("coroutine_peek_num", 0),
+        ("coroutine_num", coroutines as u64),
+        ("coroutine_peek_num", coroutines_peak as u64),
     ] {
         array.set(key, Owned::long(value as i64))?;
     }

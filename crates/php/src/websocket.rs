@@ -66,7 +66,7 @@ fn push(call: &Call<'_>) -> Result<bool, Stop> {
     // Most pushes go well: only after one that does not is the connection asked for.
     let status = || with(|worker| worker.status(fd)).flatten();
     if let Some((code, reason)) = &frame.close {
-        return if status().is_some() { disconnect(fd, (*code).into(), reason) } else { unknown(number) };
+        return if status().is_some() { disconnect(fd, *code, reason) } else { unknown(number) };
     }
     let problem = match encodable(&frame) {
         Ok(kind) => match sending::apply(fd, || Command::Push(kind.of(frame.data.bytes())))? {

@@ -303,7 +303,7 @@ pub(crate) fn push(
     frame: &frame::Outgoing,
 ) -> Result<bool, Stop> {
     if let Some((code, reason)) = &frame.close {
-        return disconnect(client, object, link, (*code).into(), reason.bytes());
+        return disconnect(client, object, link, *code, reason.bytes());
     }
     match encodable(frame) {
         Ok(kind) => send(client, object, link, |websocket| websocket.send(&kind, frame.data.bytes())),

@@ -14,8 +14,10 @@ foreach ($calls as $method => $arguments) {
 var_dump(swoole_last_error(), $response);
 $request = new Swoole\Http\Request();
 var_dump($request->getContent(), $request->rawContent(), $request->getData(), $request->getMethod());
-$request->own = 1;
-echo json_encode($request), "\n";
+foreach ([$request, $response] as $object) {
+    $object->own = 1;
+    echo json_encode($object), "\n";
+}
 ?>
 --EXPECT--
 int(7106)
@@ -36,3 +38,4 @@ bool(false)
 bool(false)
 bool(false)
 {"fd":0,"streamId":0,"header":null,"server":null,"cookie":null,"get":null,"files":null,"post":null,"tmpfiles":null,"own":1}
+{"fd":0,"socket":null,"header":null,"cookie":null,"trailer":null,"own":1}
