@@ -231,14 +231,15 @@ impl Desk {
 
 #[cfg(test)]
 mod tests {
-    use super::{Desk, Taken};
+    use super::{Desk, Heard, Taken};
+    use crate::crew::parcel::{Kind, Occupancy, PARCEL, Parcel};
+    use crate::links::datagram;
     use crate::links::writers::Writers;
-    use crate::parcel::{Kind, Occupancy, PARCEL, Parcel};
     use std::collections::VecDeque;
     use std::sync::Arc;
     use std::time::{Duration, UNIX_EPOCH};
     use wirewool_hub::codec::encode_event;
-    use wirewool_hub::event::{Closed, Event, Status};
+    use wirewool_hub::event::{Closed, Datagram, Event, Status};
     use wirewool_hub::fd::Fd;
     use wirewool_ipc::doorbell::Doorbell;
     use wirewool_ipc::exchange::Exchange;
@@ -271,13 +272,23 @@ mod tests {
         writers.ring();
     }
 
-    /// All that is there: the fds of events, and the numbers of tasks.
+    fn pass_datagram(writers: &mut Writers, port: u16) {
+        let datagram = Datagram { port: 1, sender: ([127, 0, 0, 1], port).into(), bytes: b"hello" };
+        datagram::encode(&datagram, |tag, parts| writers.push(OWN, tag, parts)).unwrap();
+        writers.ring();
+    }
+
+    /// All that is there: the fds of events, or the ports that datagrams come from, and the numbers of tasks.
     fn take_all(desk: &mut Desk, reads: bool) -> (Vec<u64>, Vec<u64>) {
         let (mut fds, mut parcels) = (Vec::new(), VecDeque::new());
         desk.wait(Some(Duration::ZERO), reads).unwrap();
         loop {
             let before = parcels.len();
-            match desk.take(reads, &mut parcels, |fd, _, _| fd.get()) {
+            let number = |heard: Heard<'_>, _| match heard {
+                Heard::Event(fd, _) => fd.get(),
+                Heard::Datagram(datagram) => datagram.sender.port().into(),
+            };
+            match desk.take(reads, &mut parcels, number) {
                 Taken::Event(fd) => fds.push(fd),
                 Taken::Parcel => assert_eq!(parcels.len(), before + 1, "one at a time"),
                 Taken::Nothing => break,
@@ -300,6 +311,18 @@ mod tests {
         send(&mut crew, 3..4);
         assert_eq!(take_all(&mut desk, true), (vec![5], vec![3]));
         assert_eq!(take_all(&mut desk, true), (vec![], vec![]));
+    }
+
+    #[test]
+    fn datagrams_come_from_reactors_alone() {
+        let (exchange, mut desk) = desk();
+        let [mut reactor, mut crew] = [REACTOR, CREW].map(|seat| Writers::new(exchange.clone(), seat));
+        pass_datagram(&mut reactor, 7000);
+        close(&mut reactor, 5);
+        pass_datagram(&mut crew, 8000);
+        send(&mut crew, 0..1);
+        assert_eq!(take_all(&mut desk, false), (vec![], vec![]));
+        assert_eq!(take_all(&mut desk, true), (vec![7000, 5], vec![]));
     }
 
     #[test]

@@ -63,26 +63,14 @@ array(0) {
 }
 -- settings
 
-Warning: Swoole\Server\Port::set(): option [worker_num] is the server's, not a port's: set it with Server::set() in %s on line %d
-
-Warning: Swoole\Server\Port::set(): option [backlog] is 0: wanted 1 to 65535 in %s on line %d
-
-Warning: Swoole\Server\Port::set(): unknown option [bakclog]: did you mean [backlog]? in %s on line %d
+Warning: Swoole\Server\Port::set(): option [worker_num] is the server's, not a port's: set it with Server::set(); option [backlog] is 0: wanted 1 to 65535; unknown option [bakclog]: did you mean [backlog]? in %s on line %d
 NULL
 [{"backlog":0,"open_http_protocol":true,"worker_num":2,"bakclog":1},null,null]
 -- packets
 
-Warning: Swoole\Server\Port::set(): option [package_eof] is "": wanted 1 to 8 bytes in %s on line %d
+Warning: Swoole\Server\Port::set(): option [package_eof] is "": wanted 1 to 8 bytes; option [package_length_type] is "X": wanted one of c C s S n v l L N V q Q J P, as pack() knows them; option [package_length_offset] is -1: wanted 0 to 65535 in %s on line %d
 
-Warning: Swoole\Server\Port::set(): option [package_length_type] is "X": wanted one of c C s S n v l L N V q Q J P, as pack() knows them in %s on line %d
-
-Warning: Swoole\Server\Port::set(): option [package_length_offset] is -1: wanted 0 to 65535 in %s on line %d
-
-Warning: Swoole\Server\Port::set(): option [package_eof] is "\xffand more than 8": wanted 1 to 8 bytes in %s on line %d
-
-Warning: Swoole\Server\Port::set(): option [package_length_type] is "NN": wanted one of c C s S n v l L N V q Q J P, as pack() knows them in %s on line %d
-
-Warning: Swoole\Server\Port::set(): option [package_body_offset] is 65536: wanted 0 to 65535 in %s on line %d
+Warning: Swoole\Server\Port::set(): option [package_eof] is "\xffand more than 8": wanted 1 to 8 bytes; option [package_length_type] is "NN": wanted one of c C s S n v l L N V q Q J P, as pack() knows them; option [package_body_offset] is 65536: wanted 0 to 65535 in %s on line %d
 -- callbacks
 bool(true)
 bool(true)
