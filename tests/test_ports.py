@@ -8,7 +8,7 @@ import struct
 
 import pytest
 
-from server import free_port, tcp_sockets, wait_until
+from server import free_port, php_command, run, tcp_sockets, wait_until
 from wire import Wire, open_websocket
 
 SCRIPT = pathlib.Path(__file__).resolve().parent / "php/ports.php"
@@ -343,6 +343,20 @@ def test_datagrams(ports):
         assert json.loads(websocket.message())["of"] == "primary"
 
 
+def test_what_happens_as_objects(ports):
+    plans = {"type": UDP, "on": ["packet"]}, {"set": RAW, "on": ["receive"]}
+    server = ports(*plans, set={"worker_num": 1, "event_object": True}, on=["open", "message"])
+    peer = Datagrams(server[1])
+    assert peer.send(b"hello").receive() == b"port1:hello"
+    packet = server.wait_event("packet")["client"]
+    assert (packet.pop("dispatch_time") > 1e9, packet.pop("server_socket") > 2) == (True, True)
+    sent = {"address": "127.0.0.1", "port": peer.port, "server_port": server[1], "data": "hello"}
+    assert packet == sent | {"class": "Swoole\\Server\\Packet"}
+    with server.client(2) as raw:
+        raw.send(b"!")
+        assert received(raw, "port2:Swoole\\Server\\Event!")
+
+
 def test_sendto(ports):
     server = ports({"type": UDP, "on": ["packet"]}, {"type": UDP, "on": ["packet"]})
     first, second = Datagrams(server[1]), Datagrams(server[2])
@@ -373,6 +387,18 @@ def test_a_reload_takes_datagrams_to_the_new_workers(ports):
     assert server.do("reload") is True
     wait_until(lambda: server.count("ready") == 4, "new workers")
     assert peer.send(b"after").receive() == b"port1:after"
+
+
+def test_what_ports_cannot_have_is_said_at_once():
+    plans = [
+        {"set": {"buffer_high_watermark": high, "buffer_low_watermark": low}, "on": ["receive"], "port": free_port()}
+        for high, low in [(5000, 6000), (100, 100)]
+    ]
+    config = {"mode": "base", "ports": plans, "set": {"worker_num": 1, "user": "nobody-knows-him"}}
+    said = run(php_command(SCRIPT, free_port(), json.dumps(config))).stdout
+    assert 'user is "nobody-knows-him": wanted a user of this system' in said
+    for low in 6000, 100:
+        assert f"buffer_low_watermark is {low}: wanted less than buffer_high_watermark" in said
 
 
 def test_ports_without_their_callbacks_do_not_start(php_server):

@@ -10,7 +10,7 @@ import socket
 import pytest
 
 from conftest import TESTS
-from server import php_command, run, tcp_sockets, wait_until
+from server import free_port, php_command, run, tcp_sockets, wait_until
 from wire import Wire, open_websocket
 
 MODES = pytest.mark.parametrize("mode", ["base", "process"])
@@ -34,9 +34,9 @@ def do(wire, call, argument=None):
     return json.loads(wire.message())
 
 
-def sockets_of(server, state):
-    """The server's own sockets of its port in a state, as duplicates of this process."""
-    inodes, found = tcp_sockets(server.port, state), []
+def sockets_of(server, state, port=None):
+    """The server's own sockets of a port, its primary one by default, in a state, as duplicates of this process."""
+    inodes, found = tcp_sockets(port or server.port, state), []
     for pid in server.processes():
         for name in os.listdir(f"/proc/{pid}/fd"):
             try:
@@ -74,6 +74,28 @@ def test_what_connections_are_told(service, mode):
             for name, _, level, option, value in TOLD:
                 assert told.getsockopt(level, option) == value, name
                 assert untold.getsockopt(level, option) != value, name
+
+
+def listens_with(server, port, level, option):
+    """The values of an option of the sockets that listen on a port."""
+    values = set()
+    for listening in sockets_of(server, "0A", port):
+        with listening:
+            values.add(listening.getsockopt(level, option))
+    return values
+
+
+@MODES
+def test_each_port_is_told_its_own(php_server, mode):
+    plans = [{"port": free_port(), "set": dict([option[:2]]), "on": ["receive"]} for option in TOLD]
+    config = {"mode": mode, "ports": plans, "set": {"worker_num": 1, "tcp_keepidle": 78, "open_tcp_keepalive": True}}
+    server = php_server(TESTS / "php/ports.php", "PORT", json.dumps(config))
+    server.wait_output('"ready"')
+    for plan, (name, _, level, option, value) in zip(plans, TOLD):
+        if name.startswith("tcp_keep"):
+            continue  # told only with open_tcp_keepalive, which is of the port as well
+        assert listens_with(server, plan["port"], level, option) == {value}, name
+    assert listens_with(server, server.port, socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == {78}
 
 
 def test_fast_open(service):

@@ -52,11 +52,16 @@ function callbacks(string $name): array
     return [
         'connect' => fn ($server, $fd, $reactor) => emit('connect', ['of' => $name, 'fd' => $fd,
             'server_port' => $server->getClientInfo($fd)['server_port']]),
-        'receive' => function ($server, $fd, $reactor, $data) use ($name) {
+        'receive' => function ($server, $fd, $reactor = 0, $data = '') use ($name) {
+            [$fd, $data] = is_object($fd) ? [$fd->fd, get_class($fd) . $fd->data] : [$fd, $data];
             emit('receive', ['of' => $name, 'fd' => $fd, 'bytes' => strlen($data)]);
             $server->send($fd, "$name:" . (strlen($data) > 100 ? md5($data) : $data) . ';');
         },
-        'packet' => function ($server, $data, $client) use ($name) {
+        'packet' => function ($server, $data, $client = null) use ($name) {
+            if (is_object($data)) {
+                $client = ['class' => get_class($data)] + get_object_vars($data);
+                $data = $client['data'];
+            }
             emit('packet', ['of' => $name, 'data' => $data, 'client' => $client]);
             $server->sendto($client['address'], $client['port'], "$name:$data", $client['server_socket']);
         },
