@@ -40,12 +40,19 @@ impl Service {
     /// # Errors
     /// Those of fork(2), and of writing the pid file.
     pub(crate) fn begin(&self, config: &Config) -> io::Result<()> {
-        if config.daemonize {
-            self.starter.set(Some(daemonize()?));
-            process::forked();
-            log::take_stdio()?;
+        let begun = if config.daemonize { self.detach() } else { Ok(()) };
+        let begun = begun.and_then(|()| self.taken.begin());
+        if let Err(error) = &begun {
+            self.taken.end();
+            self.tell_failed(&error.to_string());
         }
-        self.taken.begin()
+        begun
+    }
+
+    fn detach(&self) -> io::Result<()> {
+        self.starter.set(Some(daemonize()?));
+        process::forked();
+        log::take_stdio()
     }
 
     /// The server accepts connections.
