@@ -213,3 +213,123 @@ impl Desk {
         self.exchange.let_go(self.seat, seat, epoch);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Desk, Taken};
+    use crate::links::writers::Writers;
+    use crate::parcel::{Kind, Occupancy, PARCEL, Parcel};
+    use std::collections::VecDeque;
+    use std::sync::Arc;
+    use std::time::{Duration, UNIX_EPOCH};
+    use wirewool_hub::codec::encode_event;
+    use wirewool_hub::event::{Closed, Event, Status};
+    use wirewool_hub::fd::Fd;
+    use wirewool_ipc::doorbell::Doorbell;
+    use wirewool_ipc::exchange::Exchange;
+
+    const REACTOR: usize = 0;
+    const CREW: usize = 1;
+    const OTHER: usize = 2;
+    const OWN: usize = 3;
+
+    fn desk() -> (Arc<Exchange>, Desk) {
+        let exchange = Arc::new(Exchange::new(4, 4096).unwrap());
+        (0..4).for_each(|seat| exchange.seat_next(seat));
+        let desk = Desk::new(exchange.clone(), 1, OWN, Doorbell::new().unwrap()).unwrap();
+        (exchange, desk)
+    }
+
+    fn send(writers: &mut Writers, tasks: std::ops::Range<u64>) {
+        for task in tasks {
+            let origin = Occupancy { seat: CREW, epoch: 1 };
+            let parcel =
+                Parcel { kind: Kind::Task, flags: 0, from: 0, origin, task, sent: UNIX_EPOCH, payload: Vec::new() };
+            writers.push(OWN, PARCEL, &[&parcel.header(), b"payload"]).unwrap();
+        }
+        writers.ring();
+    }
+
+    fn close(writers: &mut Writers, fd: u64) {
+        let event = Event::Closed(Closed { by_server: false, status: Status::Active });
+        encode_event(Fd::new(fd).unwrap(), &event, |tag, parts| writers.push(OWN, tag, parts)).unwrap();
+        writers.ring();
+    }
+
+    /// All that is there: the fds of events, and the numbers of tasks.
+    fn take_all(desk: &mut Desk, reads: bool) -> (Vec<u64>, Vec<u64>) {
+        let (mut fds, mut parcels) = (Vec::new(), VecDeque::new());
+        desk.wait(Some(Duration::ZERO), reads).unwrap();
+        loop {
+            let before = parcels.len();
+            match desk.take(reads, &mut parcels, |fd, _, _| fd.get()) {
+                Taken::Event(fd) => fds.push(fd),
+                Taken::Parcel => assert_eq!(parcels.len(), before + 1, "one at a time"),
+                Taken::Nothing => break,
+            }
+        }
+        (fds, numbers(parcels))
+    }
+
+    fn numbers(parcels: VecDeque<Parcel>) -> Vec<u64> {
+        parcels.into_iter().map(|parcel| parcel.task).collect()
+    }
+
+    #[test]
+    fn events_come_from_reactors_and_parcels_from_the_crew() {
+        let (exchange, mut desk) = desk();
+        let [mut reactor, mut crew] = [REACTOR, CREW].map(|seat| Writers::new(exchange.clone(), seat));
+        close(&mut reactor, 5);
+        send(&mut crew, 0..3);
+        assert_eq!(take_all(&mut desk, false), (vec![], vec![0, 1, 2]), "who leaves reads no events");
+        send(&mut crew, 3..4);
+        assert_eq!(take_all(&mut desk, true), (vec![5], vec![3]));
+        assert_eq!(take_all(&mut desk, true), (vec![], vec![]));
+    }
+
+    #[test]
+    fn whoever_sends_what_is_none_is_not_read_any_more_but_others_are() {
+        let (exchange, mut desk) = desk();
+        let [mut reactor, mut crew, mut other] =
+            [REACTOR, CREW, OTHER].map(|seat| Writers::new(exchange.clone(), seat));
+        crew.push(OWN, PARCEL, &[b"too short"]).unwrap();
+        send(&mut crew, 0..2);
+        send(&mut other, 10..12);
+        // An event's tag is no parcel's: only the crew sends those.
+        reactor.push(OWN, PARCEL, &[b"x"]).unwrap();
+        close(&mut reactor, 5);
+        assert_eq!(take_all(&mut desk, true), (vec![], vec![10, 11]));
+    }
+
+    #[test]
+    fn who_waits_for_room_begins_with_nothing() {
+        let (exchange, mut desk) = desk();
+        let mut crew = Writers::new(exchange, CREW);
+        send(&mut crew, 0..3);
+        desk.wait_for_room(Duration::ZERO);
+        assert!(crew.has_unbegun(OWN));
+        assert_eq!(take_all(&mut desk, true), (vec![], vec![0, 1, 2]));
+        assert!(!crew.has_unbegun(OWN));
+    }
+
+    #[test]
+    fn what_the_dead_have_said_is_taken_before_their_seat_is_given_away() {
+        let (exchange, mut desk) = desk();
+        let [mut crew, mut other] = [CREW, OTHER].map(|seat| Writers::new(exchange.clone(), seat));
+        send(&mut crew, 0..2);
+        send(&mut other, 10..12);
+        exchange.bury(CREW);
+        assert!(!exchange.is_free(CREW));
+        let mut parcels = VecDeque::new();
+        let dead = desk.take_dead(&mut parcels);
+        assert_eq!((dead, numbers(parcels)), (vec![(CREW, 1)], vec![0, 1]));
+        assert!(!exchange.is_free(CREW), "until its rings are closed on the other side, too");
+        desk.let_go(CREW, 1);
+        assert!(exchange.is_free(CREW));
+        assert_eq!(desk.take_dead(&mut VecDeque::new()), []);
+        assert_eq!(take_all(&mut desk, true), (vec![], vec![10, 11]));
+        exchange.seat_next(CREW);
+        send(&mut Writers::new(exchange, CREW), 2..3);
+        assert_eq!(take_all(&mut desk, true), (vec![], vec![2]));
+    }
+}

@@ -72,8 +72,8 @@ impl Intake {
     }
 
     /// Takes a parcel, unless there are many that nobody has looked at; true if there may be more.
-    fn take_parcel(&mut self, from: usize) -> bool {
-        if self.parcel_bytes > PARCEL_BYTES_MAX {
+    fn take_parcel(&mut self, from: usize, most_bytes: usize) -> bool {
+        if self.parcel_bytes > most_bytes {
             return false;
         }
         let Some(record) = self.readers.peek(from) else { return false };
@@ -101,7 +101,7 @@ impl Intake {
     /// Carries out what others have sent, a turn for each.
     pub(crate) fn carry_out(&mut self, reactor: &mut Reactor, done: Done<'_>) {
         for from in 0..self.readers.seats() {
-            self.turn(from, reactor, done);
+            self.turn(from, PARCEL_BYTES_MAX, reactor, done);
         }
         self.readers.ring();
     }
@@ -143,7 +143,8 @@ impl Intake {
     fn drain(&mut self, from: usize, reactor: &mut Reactor, done: Done<'_>) {
         let turns = 1 + self.exchange.ring(from, self.seat).capacity() / (RECORD_BYTES_MIN * RECORDS_PER_TURN);
         for _ in 0..turns {
-            if !self.turn(from, reactor, done) {
+            // It is now or never.
+            if !self.turn(from, usize::MAX, reactor, done) {
                 return;
             }
         }
@@ -175,11 +176,11 @@ impl Intake {
     }
 
     /// Carries out what one has sent, up to a limit: was that reached?
-    fn turn(&mut self, from: usize, reactor: &mut Reactor, done: Done<'_>) -> bool {
+    fn turn(&mut self, from: usize, most_bytes: usize, reactor: &mut Reactor, done: Done<'_>) -> bool {
         for count in 1..=RECORDS_PER_TURN {
             let Some(record) = self.readers.peek(from) else { return false };
             if record.tag() == PARCEL {
-                if !self.take_parcel(from) {
+                if !self.take_parcel(from, most_bytes) {
                     return false;
                 }
                 continue;

@@ -202,16 +202,18 @@ impl Post {
                     break;
                 }
                 self.waiting_bytes[place] = self.waiting_bytes[place].saturating_sub(length);
-                self.note_sent(writers.exchange(), seat, &record.payload);
+                self.note_sent(writers, seat, &record.payload);
             }
         }
     }
 
     /// A record is on its way.
-    fn note_sent(&mut self, exchange: &Exchange, to: Occupancy, record: &[u8]) {
+    fn note_sent(&mut self, writers: &Writers, to: Occupancy, record: &[u8]) {
+        // Its seat may have changed hands before the ring was open.
+        let to = Occupancy { epoch: writers.epoch(to.seat).unwrap_or(to.epoch), ..to };
         let Some(parcel) = Parcel::decode(&record[..record.len().min(64)]) else { return };
         if parcel.kind == Kind::Task {
-            exchange.queued(to.seat).fetch_add(1, Relaxed);
+            writers.exchange().queued(to.seat).fetch_add(1, Relaxed);
             if parcel.origin == self.me {
                 self.tasks.insert(parcel.task, Some(to));
             }
@@ -244,7 +246,7 @@ impl Post {
         if let Some(to) = to
             && writers.push(to.seat, PARCEL, &parts).is_ok()
         {
-            self.note_sent(writers.exchange(), to, &header);
+            self.note_sent(writers, to, &header);
             return Ok(());
         }
         if kind == Kind::Task {

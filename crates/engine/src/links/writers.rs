@@ -81,6 +81,11 @@ impl Writers {
         self.open.get(to)?.as_ref().map(|open| open.writer.begun())
     }
 
+    /// Which occupant of a seat a ring is open to.
+    pub(crate) fn epoch(&self, to: usize) -> Option<u32> {
+        self.open.get(to)?.as_ref().map(|open| open.epoch)
+    }
+
     /// Has the occupant of a seat something to begin with still?
     pub(crate) fn has_unbegun(&self, to: usize) -> bool {
         let open = self.open.get(to).and_then(Option::as_ref);
