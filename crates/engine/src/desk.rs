@@ -217,8 +217,8 @@ impl Desk {
 #[cfg(test)]
 mod tests {
     use super::{Desk, Taken};
+    use crate::crew::parcel::{Kind, Occupancy, PARCEL, Parcel};
     use crate::links::writers::Writers;
-    use crate::parcel::{Kind, Occupancy, PARCEL, Parcel};
     use std::collections::VecDeque;
     use std::sync::Arc;
     use std::time::{Duration, UNIX_EPOCH};
