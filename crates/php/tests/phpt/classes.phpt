@@ -42,8 +42,9 @@ swoole_http_response = Swoole\Http\Response
 swoole_connection_iterator = Swoole\Connection\Iterator
 Server: __construct, set, on, getCallback, start, send, close, exists, exist, getClientInfo,
     connection_info, getClientList, connection_list, bind, protect, heartbeat, stats, reload, stop,
-    getWorkerId, getWorkerPid, getWorkerStatus, getManagerPid, getMasterPid, task, taskwait, taskWaitMulti,
-    taskCo, finish, addProcess, sendMessage, getLastError, shutdown, defer, tick, after, clearTimer
+    getWorkerId, getWorkerPid, getWorkerStatus, getManagerPid, getMasterPid, task, taskwait,
+    taskWaitMulti, taskCo, finish, addProcess, sendMessage, getLastError, shutdown, defer, tick, after,
+    clearTimer
 Http\Server
 WebSocket\Server: push, isEstablished, disconnect, ping, static pack, static unpack
 WebSocket\Frame: __toString, static pack, static unpack
