@@ -34,8 +34,9 @@ LAST_SECONDS = 12.0
 STEP_SECONDS = 0.02
 # What a worker's memory is compared with: that after so much of the time.
 WARM_SHARE = 0.2
-# So much more may be resident at the end; PHP's own count of what it uses may grow by less than one small thing a second.
-RESIDENT_BYTES_MAX = 1 << 20
+# So much more may be resident at the end: the pages of rings that fill for the first time when the machine is busy, of
+# 1 MiB each, not a byte for each message. PHP's own count of what it uses may grow by less than one small thing a second.
+RESIDENT_BYTES_MAX = 3 << 20
 PHP_BYTES_MAX = 4096
 BATCH = 1000
 TASK_CONNECTIONS = 4

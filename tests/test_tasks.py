@@ -275,8 +275,16 @@ def test_tasks_go_to_whoever_is_idle(crew, mode):
         assert result(wire, "taskwait", ["echo", number], PATIENCE) == number
     busy = {task["worker"] for task in crew.events("task", verb="until")}
     assert len(busy) == 2 and {task["worker"] for task in crew.events("task", verb="echo")} == {1, 2, 3} - busy
+    stats = result(wire, "stats")
+    assert {key: value for key, value in stats.items() if "task" in key} == {
+        "task_worker_num": 3,
+        "task_idle_worker_num": 1,
+        "tasking_num": 2,
+        "task_count": 22,
+    }
     release(crew)
     crew.wait_events("finish", 2)
+    wait_until(lambda: result(wire, "stats")["tasking_num"] == 0, "the end of all tasks")
 
 
 @MODES

@@ -27,11 +27,11 @@ use crate::ring::{CAPACITY_MAX, CAPACITY_MIN, Ring};
 //                     word 2   1 while a reload is under way
 //                     word 3   1 when the server is to end, 2 when nobody follows those who leave, 3 for both
 //                     word 4   counters of all dead occupants: see `Count`
-//   line 1 + s        word 0   seat s: epoch << 8 | standing
+//   line 1 + 2s       word 0   seat s: epoch << 8 | standing
 //                     word 1   its process id
 //                     word 2   1 when its occupant is wanted to leave
 //                     word 3   counters of its occupant: see `Count`
-//                     word 7   how much others have sent it that it is to do
+//   line 2 + 2s       word 0   how much others have sent it that it is to do: a line that all write to
 //   then N bitmaps    bit w of bitmap r: the writer in seat w has opened its ring to r, who has not looked yet
 //   then N × N words  word h × N + s: the epoch of seat s that the occupant of h holds, 0 if none
 //   then N × N rings  ring w × N + r: from w to r
@@ -52,10 +52,11 @@ pub const SEATS_MAX: usize = 4096;
 /// What all rings together may take of the address space; they get smaller when there are many.
 const RINGS_BYTES_MAX: usize = 4 << 30;
 
-const QUEUED_WORD: usize = 7;
+const SEAT_LINES: usize = 2;
+const QUEUED_WORD: usize = LINE_WORDS;
 
-const _: () = assert!(COUNT_WORD + Count::ALL.len() <= QUEUED_WORD && QUEUED_WORD < LINE_WORDS);
-const _: () = assert!(TOTAL_WORD + Count::ALL.len() <= LINE_WORDS);
+const _: () = assert!(COUNT_WORD + Count::ALL.len() <= LINE_WORDS);
+const _: () = assert!(TOTAL_WORD + Count::SUMMED.len() <= LINE_WORDS);
 const _: () = assert!(SEATS_MAX.checked_mul(SEATS_MAX).is_some());
 
 /// What the occupant of a seat is up to.
@@ -266,7 +267,7 @@ impl Exchange {
         if standing == Standing::Dead {
             return;
         }
-        for count in [Count::Begun, Count::Requests, Count::Responses] {
+        for count in Count::SUMMED {
             let counted = self.count(seat, count).swap(0, SeqCst);
             self.server()[TOTAL_WORD + count as usize].fetch_add(counted, SeqCst);
         }
@@ -423,7 +424,7 @@ impl Exchange {
 
     fn seat(&self, seat: usize) -> &[AtomicU64] {
         assert!(seat < self.seats, "seat {seat} of {}", self.seats);
-        self.region.u64s((1 + seat) * LINE_BYTES, LINE_WORDS)
+        self.region.u64s((1 + SEAT_LINES * seat) * LINE_BYTES, SEAT_LINES * LINE_WORDS)
     }
 
     fn greetings(&self, seat: usize) -> &[AtomicU64] {
@@ -444,7 +445,7 @@ const fn bitmap_words(seats: usize) -> usize {
 }
 
 const fn bitmaps_at(seats: usize) -> usize {
-    (1 + seats) * LINE_BYTES
+    (1 + SEAT_LINES * seats) * LINE_BYTES
 }
 
 const fn holds_at(seats: usize) -> usize {
@@ -567,7 +568,7 @@ mod tests {
         let before = exchange.total(Count::Requests);
         exchange.bury(0);
         exchange.seat_next(0);
-        assert_eq!((exchange.total(Count::Requests), exchange.total(Count::Busy)), (before, 0));
+        assert_eq!((exchange.total(Count::Requests), exchange.busy(0)), (before, (false, 0)));
         assert!(Count::ALL.into_iter().all(|count| exchange.count(0, count).load(SeqCst) == 0));
     }
 

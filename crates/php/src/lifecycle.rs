@@ -115,7 +115,7 @@ fn stats(shared: &Shared) -> Result<Owned, Stop> {
         ("close_count", table.closed()),
         ("worker_num", workers as u64),
         ("task_worker_num", shared.crew.tasks as u64),
-        ("user_worker_num", 0),
+        ("user_worker_num", shared.crew.users as u64),
         ("idle_worker_num", idle as u64),
         ("dispatch_count", sum(Count::Begun)),
         ("request_count", sum(Count::Requests)),
@@ -138,6 +138,17 @@ fn stats(shared: &Shared) -> Result<Owned, Stop> {
         ("worker_dispatch_count", Count::Begun),
     ] {
         if let Some(value) = own(count) {
+            array.set(key, Owned::long(value as i64))?;
+        }
+    }
+    if shared.crew.tasks > 0 {
+        let seats: Vec<usize> = (workers..workers + shared.crew.tasks).filter_map(|it| shared.seat_of(it)).collect();
+        let under_way = |seat: &usize| exchange.queued(*seat).load(Ordering::Relaxed) + concurrency(*seat) as u64;
+        for (key, value) in [
+            ("task_idle_worker_num", seats.iter().filter(|seat| !exchange.busy(**seat).0).count() as u64),
+            ("tasking_num", seats.iter().map(under_way).sum()),
+            ("task_count", sum(Count::Tasks)),
+        ] {
             array.set(key, Owned::long(value as i64))?;
         }
     }

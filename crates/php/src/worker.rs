@@ -274,8 +274,7 @@ impl Worker {
 
     fn begin_parcel(&mut self, parcel: &Parcel) {
         if parcel.kind == Kind::Task {
-            self.station.count(Count::Begun, 1);
-            self.station.count(Count::Requests, 1);
+            self.station.count(Count::Tasks, 1);
             self.requests_left = self.requests_left.map(|left| left.saturating_sub(1));
         }
     }

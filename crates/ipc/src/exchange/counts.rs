@@ -14,12 +14,17 @@ pub enum Count {
     Requests,
     /// What it pushed, sent and answered.
     Responses,
+    /// Tasks that it began with.
+    Tasks,
     /// 1 while it handles something, and twice as many as wait within a handler.
     Busy,
 }
 
 impl Count {
-    pub(super) const ALL: [Count; 4] = [Count::Begun, Count::Requests, Count::Responses, Count::Busy];
+    /// Those that can be summed up. They come first.
+    pub(super) const SUMMED: [Count; 4] = [Count::Begun, Count::Requests, Count::Responses, Count::Tasks];
+
+    pub(super) const ALL: [Count; 5] = [Count::Begun, Count::Requests, Count::Responses, Count::Tasks, Count::Busy];
 }
 
 impl Exchange {
@@ -62,8 +67,11 @@ impl Exchange {
         self.count(seat, Count::Busy).store((waiting as u64) << 1 | u64::from(busy), Relaxed);
     }
 
-    /// The sum of a counter over all occupants there were.
+    /// The sum of a counter over all occupants there were; 0 for [`Count::Busy`].
     pub fn total(&self, count: Count) -> u64 {
+        if !Count::SUMMED.contains(&count) {
+            return 0;
+        }
         let before = self.server()[TOTAL_WORD + count as usize].load(SeqCst);
         let alive = (0..self.seats).filter(|seat| self.is_alive(*seat));
         alive.fold(before, |sum, seat| sum.wrapping_add(self.count(seat, count).load(SeqCst)))

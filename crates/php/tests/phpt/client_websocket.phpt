@@ -30,7 +30,7 @@ function serve($listener): never
         $upgrade = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: $accept\r\n";
         fwrite($socket, match ($path) {
             '/refused' => "HTTP/1.1 403 Forbidden\r\nContent-Length: 9\r\n\r\nnot today",
-            '/wrong' => str_replace($accept, 'x' . substr($accept, 1), $upgrade) . "\r\n",
+            '/wrong' => str_replace($accept, ($accept[0] === 'x' ? 'y' : 'x') . substr($accept, 1), $upgrade) . "\r\n",
             '/protocol' => "{$upgrade}Sec-WebSocket-Protocol: chat\r\nSet-Cookie: a=b\r\n\r\n",
             '/unasked' => "{$upgrade}Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n",
             '/behind' => "$upgrade\r\n" . Frame::pack('came with the answer') . Frame::pack('and another'),

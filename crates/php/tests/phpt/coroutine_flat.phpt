@@ -56,7 +56,7 @@ Co\run(function () {
         gc_collect_cycles();
         $usages[$round] = memory_get_usage();
     }
-    var_dump($usages[11] - $usages[3]);
+    var_dump(max(0, $usages[11] - $usages[3]));
 });
 ?>
 --EXPECT--
