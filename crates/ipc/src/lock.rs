@@ -130,9 +130,22 @@ mod tests {
     use std::panic::{AssertUnwindSafe, catch_unwind};
     use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
     use std::thread;
+    use std::time::Duration;
 
     use super::{FREE, inherit, take};
     use crate::owner::Owner;
+
+    /// A thread that has ended for the kernel too: to join it is possible a little before.
+    fn gone() -> Owner {
+        let thread = thread::spawn(Owner::me).join().unwrap();
+        for _ in 0..10_000 {
+            if thread.is_gone() {
+                return thread;
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
+        panic!("a thread that was joined runs on");
+    }
 
     #[test]
     fn lets_one_in_at_a_time() {
@@ -157,10 +170,9 @@ mod tests {
 
     #[test]
     fn is_taken_from_those_who_are_gone_only() {
-        let gone = thread::spawn(Owner::me).join().unwrap().bits();
         #[rustfmt::skip]
         let cases = [
-            ("a thread that has ended",  gone),
+            ("a thread that has ended",  gone().bits()),
             ("itself, by mistake",       Owner::me().bits()),
             ("damage",                   0xdead_beef_dead_beef),
             ("damage that names nobody", 1 << 40),

@@ -9,7 +9,6 @@ use wirewool_engine::crew::parcel::{Kind, Parcel};
 use crate::dispatch::Dispatch;
 use crate::event::Event;
 use crate::guard::Stop;
-use crate::parcels::payload::flag;
 use crate::task;
 use crate::task_worker;
 use crate::worker::with;
@@ -76,9 +75,4 @@ pub(crate) fn object<const N: usize>(class: Class, fields: [Owned; N]) -> Result
         }
     }
     Ok(object)
-}
-
-/// Does the sender of this task wait for what comes of it?
-pub(crate) fn is_awaited(flags: u8) -> bool {
-    flags & flag::AWAITED != 0
 }

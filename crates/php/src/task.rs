@@ -109,7 +109,7 @@ pub(crate) fn ended(dispatch: &Dispatch, parcel: &Parcel) -> Result<(), Stop> {
             }
             None => Ok(()),
         },
-        None if parcels::is_awaited(parcel.flags) => Ok(()),
+        None if parcel.flags & flag::AWAITED != 0 => Ok(()),
         None => match value {
             Some(value) => finished(dispatch, parcel, value),
             None => Ok(()),
@@ -173,16 +173,21 @@ fn may_send(call: &mut Call<'_>, name: &str, waits: bool) -> Result<bool, Stop> 
     Ok(true)
 }
 
-/// The task worker that an argument means; none for whichever has the least to do.
-fn worker_of(call: &Call<'_>, index: usize) -> Result<Result<Option<usize>, String>, Stop> {
+/// The task worker that an argument means, `None` within for whichever has the least to do; none, after a warning, if
+/// there is no such one.
+fn worker_of(call: &Call<'_>, index: usize) -> Result<Option<Option<usize>>, Stop> {
     let tasks = call.state::<Server>()?.shared().map_or(0, |shared| shared.crew.tasks);
     let number = call.long(index)?.unwrap_or(-1);
     if number == -1 {
-        return Ok(Ok(None));
+        return Ok(Some(None));
     }
     let worker = usize::try_from(number).ok().filter(|worker| *worker < tasks);
-    let wanted = tasks.saturating_sub(1);
-    Ok(worker.map(Some).ok_or_else(|| format!("worker_id[{number}] is invalid: wanted 0 to {wanted}, or -1 for any")))
+    if worker.is_none() {
+        let wanted = tasks.saturating_sub(1);
+        last_error::set(last_error::INVALID_PARAMS);
+        warning::warn(&format!("worker_id[{number}] is invalid: wanted 0 to {wanted}, or -1 for any"))?;
+    }
+    Ok(worker.map(Some))
 }
 
 /// Sends one task; none, after a warning, if it has no effect.
@@ -205,13 +210,7 @@ fn task(call: &mut Call<'_>) -> Result<(), Stop> {
     if !may_send(call, "task", false)? {
         return Ok(());
     }
-    let worker = match worker_of(call, 1)? {
-        Ok(worker) => worker,
-        Err(text) => {
-            last_error::set(last_error::INVALID_PARAMS);
-            return warning::warn(&text);
-        }
-    };
+    let Some(worker) = worker_of(call, 1)? else { return Ok(()) };
     let callback = match call.argument(2) {
         Some(value) if !value.is_null() => call.callback(2)?,
         _ => None,
@@ -289,13 +288,7 @@ fn taskwait(call: &mut Call<'_>) -> Result<(), Stop> {
         return Ok(());
     }
     let seconds = call.double(1)?.unwrap_or(PATIENCE);
-    let worker = match worker_of(call, 2)? {
-        Ok(worker) => worker,
-        Err(text) => {
-            last_error::set(last_error::INVALID_PARAMS);
-            return warning::warn(&text);
-        }
-    };
+    let Some(worker) = worker_of(call, 2)? else { return Ok(()) };
     let Some(data) = call.argument(0) else { return Ok(()) };
     let outcome = send_and_wait(worker, &[Owned::copy(data)], seconds)?.pop();
     match outcome.flatten() {
@@ -311,8 +304,8 @@ fn taskwait(call: &mut Call<'_>) -> Result<(), Stop> {
     Ok(())
 }
 
-/// Sends several tasks. `Some` is what stands for those that are late; without one they are left out.
-fn several(call: &mut Call<'_>, name: &str, late: Option<bool>) -> Result<(), Stop> {
+/// Sends several tasks. Those that are late are false if `tells_late`, or else left out.
+fn several(call: &mut Call<'_>, name: &str, tells_late: bool) -> Result<(), Stop> {
     call.count(1, 2)?;
     if !may_send(call, name, true)? {
         return Ok(());
@@ -325,7 +318,7 @@ fn several(call: &mut Call<'_>, name: &str, late: Option<bool>) -> Result<(), St
     }
     let (keys, tasks): (Vec<Key>, Vec<Owned>) = tasks.elements().unzip();
     let outcomes = send_and_wait(None, &tasks, seconds)?;
-    if late.is_some() && !outcomes.is_empty() && outcomes.iter().all(Option::is_none) {
+    if tells_late && !outcomes.is_empty() && outcomes.iter().all(Option::is_none) {
         last_error::set(last_error::TASK_DISPATCH_FAIL);
         return Ok(());
     }
@@ -338,7 +331,7 @@ fn several(call: &mut Call<'_>, name: &str, late: Option<bool>) -> Result<(), St
                 last_error::set(last_error::TASK_DISPATCH_FAIL);
                 Some(Owned::bool(false))
             }
-            Some(None) => late.map(Owned::bool),
+            Some(None) => tells_late.then_some(Owned::bool(false)),
             None => Some(Owned::bool(false)),
         };
         let key = match key {
@@ -391,12 +384,11 @@ methods! {
     fn zim_Swoole_Server_task(call) { task(call) }
     fn zim_Swoole_Server_taskwait(call) { taskwait(call) }
     fn zim_Swoole_Server_taskWaitMulti(call) {
-        let in_coroutine = registry::cid() != 0;
-        several(call, "taskWaitMulti", in_coroutine.then_some(false))
+        several(call, "taskWaitMulti", registry::cid() != 0)
     }
     fn zim_Swoole_Server_taskCo(call) {
         methods::required()?;
-        several(call, "taskCo", Some(false))
+        several(call, "taskCo", true)
     }
     fn zim_Swoole_Server_finish(call) { task_worker::finish(call) }
     fn zim_Swoole_Server_sendMessage(call) { send_message(call) }

@@ -160,6 +160,11 @@ pub(crate) fn finish(call: &mut Call<'_>) -> Result<(), Stop> {
         call.give_bool(false);
         return Ok(());
     };
+    answer_with(call, doing)
+}
+
+/// Answers a task with the argument of this call.
+fn answer_with(call: &mut Call<'_>, doing: Doing) -> Result<(), Stop> {
     let done = match call.argument(0) {
         Some(value) => doing.answer(Kind::Result, Some(value))?,
         None => false,
@@ -176,12 +181,7 @@ methods! {
             call.give_bool(false);
             return Ok(());
         };
-        let done = match call.argument(0) {
-            Some(value) => doing.answer(Kind::Result, Some(value))?,
-            None => false,
-        };
-        call.give_bool(done);
-        Ok(())
+        answer_with(call, doing)
     }
 
     fn zim_Swoole_Server_Task_pack(call) {

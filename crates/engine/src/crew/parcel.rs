@@ -76,6 +76,12 @@ impl Parcel {
 
     /// The parcel that a record is; none if it is malformed.
     pub(crate) fn decode(record: &[u8]) -> Option<Parcel> {
+        let (parcel, payload) = Parcel::decode_header(record)?;
+        Some(Parcel { payload: payload.to_vec(), ..parcel })
+    }
+
+    /// The parcel that a record is, without its payload, and that.
+    pub(crate) fn decode_header(record: &[u8]) -> Option<(Parcel, &[u8])> {
         let (header, payload) = record.split_first_chunk::<HEADER_BYTES>()?;
         let kind = match header[0] {
             0 => Kind::Message,
@@ -85,7 +91,7 @@ impl Parcel {
             _ => return None,
         };
         let micros = u64::from_le_bytes(header[20..28].try_into().ok()?);
-        Some(Parcel {
+        let parcel = Parcel {
             kind,
             flags: header[1],
             from: u16::from_le_bytes(header[2..4].try_into().ok()?).into(),
@@ -95,8 +101,9 @@ impl Parcel {
             },
             task: u64::from_le_bytes(header[12..20].try_into().ok()?),
             sent: UNIX_EPOCH.checked_add(Duration::from_micros(micros))?,
-            payload: payload.to_vec(),
-        })
+            payload: Vec::new(),
+        };
+        Some((parcel, payload))
     }
 }
 

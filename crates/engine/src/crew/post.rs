@@ -162,7 +162,7 @@ impl Post {
         let mut back: VecDeque<Kept> = records.into_iter().filter(|record| record.tag == PARCEL).collect();
         for record in &back {
             self.waiting_bytes[place] += record.payload.len();
-            if let Some(parcel) = Parcel::decode(&record.payload)
+            if let Some((parcel, _)) = Parcel::decode_header(&record.payload)
                 && parcel.kind == Kind::Task
                 && parcel.origin == self.me
                 && let Some(holder) = self.tasks.get_mut(&parcel.task)
@@ -211,7 +211,7 @@ impl Post {
     fn note_sent(&mut self, writers: &Writers, to: Occupancy, record: &[u8]) {
         // Its seat may have changed hands before the ring was open.
         let to = Occupancy { epoch: writers.epoch(to.seat).unwrap_or(to.epoch), ..to };
-        let Some(parcel) = Parcel::decode(&record[..record.len().min(64)]) else { return };
+        let Some((parcel, _)) = Parcel::decode_header(record) else { return };
         if parcel.kind == Kind::Task {
             writers.exchange().queued(to.seat).fetch_add(1, Relaxed);
             if parcel.origin == self.me {

@@ -56,8 +56,9 @@ Co\run(function () {
         gc_collect_cycles();
         $usages[$round] = memory_get_usage();
     }
-    var_dump(max(0, $usages[11] - $usages[3]));
+    // PHP's own heap moves by some pages; whatever each of 2,400 coroutines left behind would be more.
+    var_dump($usages[11] - $usages[3] < 64 << 10);
 });
 ?>
 --EXPECT--
-int(0)
+bool(true)

@@ -88,7 +88,8 @@ Co\run(function () {
         Co::sleep(0.02);
         $grown = memory_get_usage() - $before;
     }
-    var_dump(max(0, $grown));
+    // PHP's own heap moves by some pages; 200 buffers would be more.
+    var_dump($grown < 32 << 10);
 });
 ?>
 --EXPECT--
@@ -111,4 +112,4 @@ Array
 (
     [0] => 1
 )
-int(0)
+bool(true)

@@ -56,7 +56,8 @@ $process = new Process(function () {
 }, true);
 $process->start();
 $process->write("line\n");
-var_dump($process->read());
+for ($read = ''; ($piece = $process->read()) !== ''; $read .= $piece);
+var_dump($read);
 Process::wait();
 
 echo "executed\n";
@@ -135,7 +136,8 @@ a stream, read in pieces, until it has ended
 int(100000)
 int(0)
 redirected
-string(8) "printed "
+string(13) "printed line
+"
 executed
 string(22) "shell: hello argument
 "
