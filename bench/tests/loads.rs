@@ -16,7 +16,10 @@ fn free_port() -> u16 {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
 }
 
-fn load(kind: Kind, port: u16, size: usize) -> Load {
+/// How long is measured, until something comes.
+const TIMES: [Duration; 3] = [Duration::from_millis(100), Duration::from_secs(1), Duration::from_secs(10)];
+
+fn load(kind: Kind, port: u16, size: usize, time: Duration) -> Load {
     Load {
         kind,
         port,
@@ -25,11 +28,11 @@ fn load(kind: Kind, port: u16, size: usize) -> Load {
         size,
         in_flight: if size < 100_000 { 16 } else { 1 },
         warm_up: Duration::from_millis(20),
-        time: Duration::from_millis(100),
+        time,
     }
 }
 
-fn against_the_floor(kind: Kind, size: usize) -> Run {
+fn against_the_floor(kind: Kind, size: usize, time: Duration) -> Run {
     let work = match kind {
         Kind::Broadcast => Work::Broadcast,
         Kind::Deflate => Work::Deflate(Box::new(Codec::new(LEVEL))),
@@ -38,7 +41,7 @@ fn against_the_floor(kind: Kind, size: usize) -> Run {
     let port = free_port();
     let mut floor = Floor::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port)), work).unwrap();
     thread::spawn(move || floor.serve());
-    load(kind, port, size).run().unwrap()
+    load(kind, port, size, time).run().unwrap()
 }
 
 #[test]
@@ -54,8 +57,11 @@ fn the_floor_answers_every_load() {
         (Kind::Idle, 20),
     ];
     for (kind, size) in rows {
-        let run = against_the_floor(kind, size);
-        assert!(run.messages > 0, "{kind:?} of {size} bytes: {run:?}");
+        // On a machine that does something else, nothing may come within a short time.
+        let runs = TIMES.into_iter().map(|time| against_the_floor(kind, size, time));
+        let mut last = None;
+        let answered = runs.inspect(|run| last = Some(format!("{run:?}"))).any(|run| run.messages > 0);
+        assert!(answered, "{kind:?} of {size} bytes: {last:?}");
     }
 }
 
@@ -103,9 +109,9 @@ fn wrong_answers_are_found() {
         (|answers| answers.drain(..22).for_each(drop), "of an answer"),
     ];
     for (spoil, wanted) in rows {
-        let wrong = load(Kind::Echo, spoiling_server(spoil), 20).run().unwrap_err();
+        let wrong = load(Kind::Echo, spoiling_server(spoil), 20, TIMES[2]).run().unwrap_err();
         assert!(wrong.contains(wanted), "{wrong}");
     }
-    let refused = load(Kind::Deflate, spoiling_server(|_| {}), 20).run().unwrap_err();
+    let refused = load(Kind::Deflate, spoiling_server(|_| {}), 20, TIMES[2]).run().unwrap_err();
     assert!(refused.contains("compression without kept contexts was not agreed on"), "{refused}");
 }
