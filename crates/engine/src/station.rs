@@ -87,6 +87,8 @@ pub struct Station {
     /// Its connections were told so.
     has_closed: bool,
     refusals: Quota,
+    /// It waited in vain for room, and there has been none since.
+    gave_up: bool,
 }
 
 impl Station {
@@ -123,6 +125,7 @@ impl Station {
             has_left: false,
             has_closed: false,
             refusals: Quota::default(),
+            gave_up: false,
         }
     }
 

@@ -1,7 +1,6 @@
 //! A task worker's side of tasks: the script's callback, and what it answers.
 
 use std::cell::{Cell, RefCell};
-use std::time::{Duration, Instant};
 
 use wirewool_engine::crew::parcel::{Kind, Occupancy, Parcel};
 
@@ -16,17 +15,11 @@ use crate::native::Native;
 use crate::parcels;
 use crate::parcels::payload::{self, flag};
 use crate::warning;
-use crate::worker::with;
+use crate::worker::{Worker, with};
 use crate::zend::ffi::{Class, Family};
 use crate::zend::layout::Zval;
 use crate::zend::object::Object;
 use crate::zend::value::{Owned, PhpString};
-
-/// How long a task worker sleeps at most before it looks again whether there is room for what it has sent.
-const ROOM_PAUSE: Duration = Duration::from_millis(5);
-
-/// How long it waits for somebody who does not take what came of his task, before it works for others.
-const ROOM_TIME_MAX: Duration = Duration::from_secs(1);
 
 /// `SWOOLE_TASK_SERIALIZE`.
 const TASK_SERIALIZE: i64 = 2;
@@ -53,8 +46,6 @@ thread_local! {
     /// The task whose callback runs on this process's own stack.
     static CURRENT: RefCell<Option<Doing>> = const { RefCell::new(None) };
     static RUNNING: Cell<usize> = const { Cell::new(0) };
-    /// It waited in vain for room, and there has been none since.
-    static GAVE_UP: Cell<bool> = const { Cell::new(false) };
 }
 
 impl Doing {
@@ -122,23 +113,8 @@ pub(crate) fn run(dispatch: &Dispatch, parcel: Parcel) -> Result<(), Stop> {
         return crate::coroutine::scheduler::run_callback(run);
     }
     run()?;
-    wait_for_room();
+    with(Worker::make_room_behind_task);
     Ok(())
-}
-
-/// The next task is not begun before what came of this one has left: it would be lost with this process, though it is
-/// done. Somebody who does not take it holds up the others for a while only, unless he is owed too much.
-fn wait_for_room() {
-    let until = Instant::now() + ROOM_TIME_MAX;
-    while with(|worker| worker.station().lacks_room()) == Some(true) {
-        let is_over = GAVE_UP.get() || until <= Instant::now();
-        if is_over && with(|worker| worker.station().is_stuffed()) != Some(true) {
-            GAVE_UP.set(true);
-            return;
-        }
-        with(|worker| worker.wait_for_room(ROOM_PAUSE));
-    }
-    GAVE_UP.set(false);
 }
 
 fn count(more: isize) {

@@ -230,9 +230,9 @@ impl Worker {
         self.station.wait_for_parcels(limit, &mut self.queue);
     }
 
-    /// Waits in the midst of a callback until others have made room for what was sent, at most `limit`.
-    pub(crate) fn wait_for_room(&mut self, limit: Duration) {
-        self.station.wait_for_room(limit);
+    /// A task is done: waits until there is room for what came of it.
+    pub(crate) fn make_room_behind_task(&mut self) {
+        self.station.make_room();
     }
 
     /// As [`Worker::wait_for_parcels`]: those that somebody waits for in this very callback. The others are put aside.

@@ -8,8 +8,14 @@ use crate::remote::Remote;
 use crate::station::{Among, Site, Station, Step};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::collections::VecDeque;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use wirewool_hub::event::Handler;
+
+/// How long a task worker sleeps at most before it looks again whether there is room for what it has sent.
+const ROOM_PAUSE: Duration = Duration::from_millis(5);
+
+/// How long it waits for somebody who does not take what came of his task, before it works for others.
+const ROOM_TIME_MAX: Duration = Duration::from_secs(1);
 
 impl Station {
     /// The next parcel that others of the crew have sent.
@@ -49,18 +55,32 @@ impl Station {
         }
     }
 
-    /// Waits until others have made room for what is kept, at most `limit`, in the midst of a handler: nothing is begun
-    /// meanwhile.
-    pub fn wait_for_room(&mut self, limit: Duration) {
+    /// A task is done. The next one is not begun before what came of this one has left: it would be lost with this
+    /// process, though it is done. Somebody who does not take it holds up the others for a while only, unless he is owed
+    /// too much.
+    pub fn make_room(&mut self) {
+        let until = Instant::now() + ROOM_TIME_MAX;
+        while self.lacks_room() {
+            if (self.gave_up || until <= Instant::now()) && !self.is_stuffed() {
+                self.gave_up = true;
+                return;
+            }
+            self.wait_for_room();
+        }
+        self.gave_up = false;
+    }
+
+    /// Waits until others have made room for what is kept, a short time at most: nothing is begun meanwhile.
+    fn wait_for_room(&mut self) {
         let (Some(among), Site::Elsewhere(desk)) = (&self.among, &mut self.site) else { return };
         if among.way.with(|remote| remote.may_sleep() && remote.lacks_room()) {
-            desk.wait_for_room(limit);
+            desk.wait_for_room(ROOM_PAUSE);
         }
         see_dead(desk, among, &mut self.parcels);
     }
 
     /// Is something kept for somebody who is there, until he makes room for it?
-    pub fn lacks_room(&self) -> bool {
+    fn lacks_room(&self) -> bool {
         self.among.as_ref().is_some_and(|among| among.way.with(|remote| remote.lacks_room()))
     }
 
@@ -126,7 +146,7 @@ impl Station {
     }
 
     /// Does so much wait to be sent that nothing more should be begun?
-    pub fn is_stuffed(&self) -> bool {
+    fn is_stuffed(&self) -> bool {
         self.among.as_ref().is_some_and(|among| among.way.with(|remote| remote.is_stuffed()))
     }
 }
