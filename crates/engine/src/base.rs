@@ -1,12 +1,13 @@
 //! Forked workers, each with its own loop, and a manager that replaces them.
 
 use crate::config::Config;
+use crate::crew::{self, Role};
 use crate::dispatch::{self, Dispatch};
 use crate::listener::Listeners;
 use crate::manager::{Besides, Happened, Manager, Plan, Seat};
 use crate::port::Ports;
 use crate::reactor::Reactor;
-use crate::server::{Attempt, Server, StartError};
+use crate::server::{Attempt, Server, StartError, Started};
 use crate::service::affinity;
 use crate::station::{Among, Station, Way};
 use crate::worker;
@@ -20,7 +21,7 @@ pub(crate) fn start(
     config: &Config,
     listeners: &Listeners,
     ports: &Ports,
-    started: &dyn Fn(Server) -> io::Result<()>,
+    started: &Started<'_>,
 ) -> Result<(), StartError> {
     refuse_threads()?;
     // What is still in the buffer would be printed by each worker.
@@ -74,19 +75,23 @@ fn serve(
     config: &Config,
     listeners: &Listeners,
     ports: &Ports,
-    started: &dyn Fn(Server) -> io::Result<()>,
+    started: &Started<'_>,
     seat: Seat,
 ) -> io::Result<()> {
+    if seat.role != Role::Worker {
+        return crew::process::serve(server, config, ports, started, seat);
+    }
     affinity::stay(config, seat.place)?;
     let shared = &server.shared;
     let (table, exchange) = (shared.table.clone(), shared.exchange.clone());
     let reactor = Reactor::new(config, ports.settings(), listeners, table, exchange, seat.seat)?;
     let number = seat.seat;
     let among = join(server, seat);
-    started(server.clone())?;
+    started(server, Role::Worker)?;
     let mut station = Station::own(reactor, Some(among), config.max_wait_time)?;
     let mut dispatch = Dispatch::new(server.clone(), ports.clone(), number);
-    worker::run(&mut station, &mut dispatch, server, shared.inboxes.first(), config)
+    let handled_max = config.requests_of_a_worker();
+    worker::run(&mut station, &mut dispatch, server, shared.inboxes.first(), handled_max)
 }
 
 /// This process is a worker among others from now on, and its handles reach their connections.
@@ -95,6 +100,7 @@ pub(crate) fn join(server: &Server, seat: Seat) -> Among {
     let way = Way::new(shared.table.clone(), shared.exchange.clone(), shared.crew, seat.seat, shared.limits);
     // Nobody was before it: this is a new process.
     let _ = shared.way.set(way.clone());
-    dispatch::enter(server, Some(seat.seat));
+    dispatch::enter(server, seat.place, true);
+    dispatch::enter_process(seat.seat);
     Among { seat: seat.seat, crew: shared.crew, exchange: shared.exchange.clone(), signals: seat.signals, way }
 }

@@ -1,7 +1,10 @@
 //! A server before its start: its handlers, its settings, and how it comes to run.
 
 use crate::config::{Config, ConfigError, ConfigErrors, DispatchMode, Mode};
-use crate::crew::Crew;
+use crate::crew::boxes::Boxes;
+use crate::crew::duties::Duties;
+use crate::crew::pending::Pending;
+use crate::crew::{Crew, Role};
 use crate::dispatch::Handlers;
 use crate::frame::{Acceptance, Frame, Outcome, Request};
 use crate::link::Inbox;
@@ -28,6 +31,7 @@ pub struct Builder {
     pub(crate) listener: Result<Listener, BindError>,
     pub(crate) config: Config,
     pub(crate) handlers: Handlers,
+    pub(crate) duties: Duties,
     pub(crate) ports: Vec<Port>,
 }
 
@@ -323,12 +327,12 @@ impl Builder {
 
     /// As [`Builder::start`]; `started` gets a handle before the first connection is accepted.
     ///
-    /// In [`Mode::Base`] and [`Mode::Process`] it is called in each worker process.
+    /// In [`Mode::Base`] and [`Mode::Process`] it is called in each worker and task worker process.
     ///
     /// # Errors
     /// As [`Builder::start`].
     pub fn start_with(self, started: impl Fn(Server)) -> Result<(), StartError> {
-        let Builder { listener, config, handlers, ports: further } = self;
+        let Builder { listener, config, handlers, duties, ports: further } = self;
         if handlers.message.is_none() {
             return Err(StartError::NoMessageHandler);
         }
@@ -343,34 +347,12 @@ impl Builder {
         let (ports, listeners) = Ports::split([primary].into_iter().chain(further).collect())?;
         let listeners = Listeners::new(listeners);
         let mut config = ports.primary().config.clone();
+        duties.check(config.task_workers)?;
         let service = take_service(&config)?;
         let descriptors =
             wirewool_ipc::process::raise_descriptor_limit().attempt("cannot read the descriptor limit")?;
         config.max_connection = config.max_connection.min(usize::try_from(descriptors).unwrap_or(usize::MAX));
-        let reactors = if config.mode == Mode::Process { config.reactors } else { 0 };
-        let crew = Crew { reactors, workers: config.workers, tasks: 0, users: 0 };
-        let (seats, owners, ring_bytes) = match config.mode {
-            // A thread has no successor.
-            Mode::Thread => (config.workers, config.workers, 0),
-            Mode::Base => (crew.seats(), crew.seats(), config.ring_bytes),
-            Mode::Process => (crew.seats(), config.reactors, config.ring_bytes),
-        };
-        let table = Table::new(owners, config.max_connection).attempt("cannot map the connection table")?;
-        let exchange = Exchange::new(seats, ring_bytes).attempt("cannot map the rings between processes")?;
-        let shared = Shared {
-            table: Arc::new(table),
-            exchange: Arc::new(exchange),
-            inboxes: (0..config.workers).map(|_| Inbox::new(config.outbox_bytes_max)).collect(),
-            way: OnceLock::new(),
-            stopping: AtomicBool::new(false),
-            ended: AtomicBool::new(false),
-            crew,
-            listeners: listeners.clone(),
-            mode: config.mode,
-            heartbeat: config.heartbeat(),
-            limits: Limits { push_bytes_max: config.push_bytes_max, outbox_bytes_max: config.outbox_bytes_max },
-        };
-        let server = Server { shared: Arc::new(shared) };
+        let server = Server { shared: Arc::new(share(&config, &listeners, duties)?) };
         server.shared.table.begin_at(config.start_session_id);
         for (listener, port) in listeners.iter().zip(ports.iter()) {
             let Config { tcp, backlog, tcp_nodelay, .. } = &port.config;
@@ -381,11 +363,13 @@ impl Builder {
             }
         }
         service.begin().attempt("cannot write the pid file")?;
-        let started = |server: Server| -> io::Result<()> {
+        let started = |server: &Server, role: Role| -> io::Result<()> {
             if config.mode != Mode::Thread {
                 service.become_worker()?;
             }
-            started(server);
+            if role != Role::User {
+                started(server.clone());
+            }
             Ok(())
         };
         let result = match config.mode {
@@ -398,6 +382,38 @@ impl Builder {
         service.end();
         result
     }
+}
+
+/// What all handles share, mapped before any process is forked.
+fn share(config: &Config, listeners: &Listeners, duties: Duties) -> Result<Shared, StartError> {
+    let reactors = if config.mode == Mode::Process { config.reactors } else { 0 };
+    let (tasks, users) = (config.task_workers, duties.processes.len());
+    let crew = Crew { reactors, workers: config.workers, tasks, users };
+    let limits = Limits { push_bytes_max: config.push_bytes_max, outbox_bytes_max: config.outbox_bytes_max };
+    let (seats, owners, ring_bytes) = match config.mode {
+        // A thread has no successor.
+        Mode::Thread => (crew.places(), config.workers, 0),
+        Mode::Base => (crew.seats(), crew.seats(), config.ring_bytes),
+        Mode::Process => (crew.seats(), config.reactors, config.ring_bytes),
+    };
+    let table = Table::new(owners, config.max_connection).attempt("cannot map the connection table")?;
+    let exchange = Exchange::new(seats, ring_bytes).attempt("cannot map the rings between processes")?;
+    Ok(Shared {
+        table: Arc::new(table),
+        exchange: Arc::new(exchange),
+        inboxes: (0..config.workers).map(|_| Inbox::new(config.outbox_bytes_max)).collect(),
+        way: OnceLock::new(),
+        stopping: AtomicBool::new(false),
+        ended: AtomicBool::new(false),
+        crew,
+        duties,
+        boxes: Boxes::new(crew, limits.kept_bytes_max()),
+        pending: Pending::default(),
+        listeners: listeners.clone(),
+        mode: config.mode,
+        heartbeat: config.heartbeat(),
+        limits,
+    })
 }
 
 /// What it asks of the system besides its port.

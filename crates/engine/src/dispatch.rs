@@ -1,20 +1,23 @@
 //! Hands the events of a loop to the handlers of a Rust program.
 
+use crate::crew::duties::{CrewError, Failure, panic_text};
+use crate::crew::parcel::{Kind, Parcel};
+use crate::crew::{message, task};
 use crate::frame::{Acceptance, Frame, Request};
 use crate::port::{Ports, Serving};
 use crate::quota::Quota;
 use crate::server::{Server, Shared};
+use crate::station::Station;
 use scoped_tls_hkt::scoped_thread_local;
 use std::any::Any;
 use std::cell::Cell;
-use std::fmt;
 use std::panic::{self, AssertUnwindSafe};
 use std::ptr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::time::{Instant, SystemTime};
-use wirewool_hub::command::{After, Command, Outlet, Refused};
+use wirewool_hub::command::{After, Command, Info, Outlet, Refused};
 use wirewool_hub::event::{Closed, Datagram, Ending, Event, Handler, Status, Verdict};
 use wirewool_hub::fd::Fd;
 use wirewool_hub::settings::Protocol;
@@ -25,7 +28,6 @@ use wirewool_proto::websocket::close::CloseCode;
 use wirewool_proto::websocket::extension::{self, Agreement};
 use wirewool_proto::websocket::handshake;
 
-type Failure = Option<Box<dyn fmt::Display>>;
 type OnOpen = dyn Fn(&Server, &Request) -> Failure + Send + Sync;
 type OnMessage = dyn Fn(&Server, Frame<'_>) -> Failure + Send + Sync;
 type OnControl = dyn Fn(&Server, Fd, &[u8]) -> Failure + Send + Sync;
@@ -33,6 +35,9 @@ type OnClose = dyn Fn(&Server, Fd) -> Failure + Send + Sync;
 type OnPacket = dyn Fn(&Server, Datagram<'_>) -> Failure + Send + Sync;
 type OnRequest = dyn Fn(&Server, &Request) -> Response + Send + Sync;
 type OnHandshake = dyn Fn(&Server, &Request) -> Result<Acceptance, Response> + Send + Sync;
+
+/// How much of what other threads have sent one pass handles.
+const LETTERS_OF_A_PASS: usize = 256;
 
 /// A program's handlers for one port.
 #[derive(Default)]
@@ -52,23 +57,51 @@ pub(crate) struct Handlers {
 // While a handler runs, its server handle reaches the sending halves of its own loop through this.
 scoped_thread_local!(static mut OUTLET: for<'a> &'a mut (dyn Outlet + 'a));
 
-thread_local! {
-    /// The server whose worker this thread is, if it is one.
-    static WORKER: Cell<Option<*const Shared>> = const { Cell::new(None) };
+/// Who a thread is to a server.
+#[derive(Clone, Copy)]
+struct Identity {
+    server: *const Shared,
+    /// Its place in the crew.
+    place: usize,
+    /// It runs the loop there.
+    is_loop: bool,
 }
 
-/// The seat of a forked worker process, for its other threads.
+thread_local! {
+    /// Who this thread is, if it is one of a server's crew.
+    static IDENTITY: Cell<Option<Identity>> = const { Cell::new(None) };
+}
+
+/// The seat of a forked process of the crew, for its other threads.
 static PROCESS_SEAT: AtomicUsize = AtomicUsize::new(usize::MAX);
 
-/// This thread handles the events of `server` from now on; with `seat`, so does this whole process.
-pub(crate) fn enter(server: &Server, seat: Option<usize>) {
-    WORKER.set(Some(Arc::as_ptr(&server.shared)));
-    if let Some(seat) = seat {
-        PROCESS_SEAT.store(seat, SeqCst);
-    }
+/// This thread is one of the crew of `server` from now on, and runs the loop of its place or something beside that.
+pub(crate) fn enter(server: &Server, place: usize, is_loop: bool) {
+    IDENTITY.set(Some(Identity { server: Arc::as_ptr(&server.shared), place, is_loop }));
 }
 
-/// The seat of the worker that this process was forked to be.
+/// This process was forked to have that seat.
+pub(crate) fn enter_process(seat: usize) {
+    PROCESS_SEAT.store(seat, SeqCst);
+}
+
+fn identity(server: &Server) -> Option<Identity> {
+    IDENTITY.get().filter(|identity| ptr::eq(identity.server, Arc::as_ptr(&server.shared)))
+}
+
+/// Does this thread run a loop of the server's?
+#[inline]
+pub(crate) fn is_loop(server: &Server) -> bool {
+    identity(server).is_some_and(|identity| identity.is_loop)
+}
+
+/// The place of this thread, or of the process it belongs to, in the server's crew.
+pub(crate) fn own_place(server: &Server) -> Option<usize> {
+    let of_process = || own_seat().and_then(|seat| server.shared.crew.place_of(seat));
+    identity(server).map(|identity| identity.place).or_else(of_process)
+}
+
+/// The seat that this process was forked to have.
 pub(crate) fn own_seat() -> Option<usize> {
     Some(PROCESS_SEAT.load(SeqCst)).filter(|seat| *seat != usize::MAX)
 }
@@ -81,8 +114,7 @@ pub(crate) fn apply_here<'a>(
     fd: Fd,
     command: Command<'a>,
 ) -> Result<Result<(), Refused>, Command<'a>> {
-    let here = WORKER.get().is_some_and(|shared| ptr::eq(shared, Arc::as_ptr(&server.shared)));
-    if !here || !OUTLET.is_set() {
+    if !is_loop(server) || !OUTLET.is_set() {
         return Err(command);
     }
     OUTLET.with(|out| if out.has(fd) { Ok(out.apply(fd, command)) } else { Err(command) })
@@ -95,11 +127,12 @@ pub(crate) struct Dispatch {
     violations: Quota,
     seat: usize,
     requests: u64,
+    tasks: u64,
 }
 
 impl Dispatch {
     pub(crate) fn new(server: Server, ports: Ports, seat: usize) -> Dispatch {
-        Dispatch { server, ports, violations: Quota::default(), seat, requests: 0 }
+        Dispatch { server, ports, violations: Quota::default(), seat, requests: 0, tasks: 0 }
     }
 
     /// The port that accepted a connection.
@@ -108,9 +141,60 @@ impl Dispatch {
         self.ports.get(|| self.server.shared.table.port(fd.get()))
     }
 
-    /// How many messages and requests it has handled.
-    pub(crate) fn requests(&self) -> u64 {
-        self.requests
+    /// How many messages, requests and tasks it has handled.
+    pub(crate) fn handled(&self) -> u64 {
+        self.requests + self.tasks
+    }
+
+    /// Handles what others of the crew have sent.
+    #[inline]
+    pub(crate) fn take_parcels(&mut self, station: &mut Station) {
+        if let Some(parcel) = station.take_parcel() {
+            self.handle_parcels(parcel, station);
+        }
+    }
+
+    /// The same where the crew are threads: for one pass, a part of it.
+    pub(crate) fn take_letters(&mut self, station: &mut Station) {
+        let server = self.server.clone();
+        let Shared { boxes, exchange, .. } = &*server.shared;
+        for _ in 0..LETTERS_OF_A_PASS {
+            let Some(parcel) = boxes.take(self.seat) else { return };
+            self.handle_parcels(parcel, station);
+        }
+        exchange.doorbell(self.seat).ring();
+    }
+
+    #[cold]
+    fn handle_parcels(&mut self, first: Parcel, station: &mut Station) {
+        let me = station.occupancy();
+        let mut next = Some(first);
+        while let Some(parcel) = next {
+            match parcel.kind {
+                Kind::Task => self.run_task(parcel, station),
+                kind => guard_parcel(|| {
+                    OUTLET.set(&mut All(station), || match kind {
+                        Kind::Message => message::arrived(&self.server, &parcel),
+                        _ => task::ended(&self.server, me, &parcel),
+                    });
+                }),
+            }
+            next = station.take_parcel();
+        }
+        station.settle(self);
+    }
+
+    fn run_task(&mut self, parcel: Parcel, station: &mut Station) {
+        let (origin, number) = (parcel.origin, parcel.task);
+        station.set_busy(true, 0);
+        self.tasks += 1;
+        station.count(Count::Tasks, 1);
+        let (flags, bytes) = task::run(&self.server, parcel);
+        if let Err(error) = station.answer_task((origin, number), Kind::Done, flags, &bytes) {
+            tracing::error!("what came of task {number} is lost: {error}");
+        }
+        station.set_busy(false, 0);
+        station.make_room();
     }
 
     /// The end of a pass: others may know.
@@ -299,6 +383,39 @@ impl Handler for Dispatch {
     }
 }
 
+/// All connections, seen from outside a handler of theirs.
+struct All<'a>(&'a mut Station);
+
+impl Outlet for All<'_> {
+    fn apply(&mut self, fd: Fd, command: Command<'_>) -> Result<(), Refused> {
+        self.0.apply(fd, command, true)
+    }
+
+    fn has(&self, fd: Fd) -> bool {
+        self.0.has(fd)
+    }
+
+    fn info(&self, _: Fd) -> Option<Info> {
+        None
+    }
+}
+
+/// Handles a parcel. A handler that panics costs it, nothing else.
+pub(crate) fn guard_parcel(handle: impl FnOnce()) {
+    if let Err(payload) = panic::catch_unwind(AssertUnwindSafe(handle)) {
+        tracing::error!("a handler of what others of the crew have sent panicked: {}", panic_text(&*payload));
+    }
+}
+
+/// What came of handling a parcel.
+pub(crate) fn log_parcel(what: &str, handled: Result<Failure, CrewError>) {
+    match handled {
+        Ok(None) => {}
+        Ok(Some(failure)) => tracing::warn!("the {what} handler failed: {failure}"),
+        Err(error) => tracing::error!("the {what} handler gets nothing: {error}"),
+    }
+}
+
 #[cold]
 fn log_failure(fd: Fd, what: &str, failure: Failure) {
     if let Some(failure) = failure {
@@ -309,9 +426,7 @@ fn log_failure(fd: Fd, what: &str, failure: Failure) {
 /// The panic hook has printed where and why.
 #[cold]
 fn log_panic(fd: Fd, payload: &(dyn Any + Send)) {
-    let text = payload.downcast_ref::<&str>().copied();
-    let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message");
-    tracing::error!("connection {fd}: a handler panicked, its connection is closed: {text}");
+    tracing::error!("connection {fd}: a handler panicked, its connection is closed: {}", panic_text(payload));
 }
 
 #[cold]

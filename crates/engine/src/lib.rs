@@ -16,8 +16,8 @@
 //! * [`crew`]: who is forked, and what they send each other; [`service`]: a pid file, users, processors.
 //! * `worker`: the loop that runs handlers, on a [`station`]: with a [`reactor`] of its own, or at a `desk`.
 //! * [`reactor`]: a pass, on `poller`, `sockets`, `acceptor`, [`listener`], [`tcp`]; [`quota`]: log lines that peers cause.
-//! * `links`: rings; `relay`: events to workers; [`remote`]: commands to others; `intake`: commands from others.
-//! * `dispatch`: events become calls; `link`: commands from other threads; [`heartbeat`]: who is silent.
+//! * `links`: rings; `relay`: events to workers; [`remote`]: commands to others; `intake`: those from others; `dispatch`:
+//!   events become calls; `link`: commands from other threads; [`heartbeat`]: who is silent.
 #![forbid(unsafe_code)]
 mod acceptor;
 mod base;
@@ -52,9 +52,9 @@ mod thread;
 mod worker;
 
 // For programs.
+pub use crate::crew::{duties::CrewError, task::Task, task::TaskFuture};
 pub use crate::frame::{Acceptance, Frame, Message, Request};
 pub use crate::{builder::Builder, config::Mode, port::Port, server::Server, server::StartError};
 pub use wirewool_hub::{command::Refused, event::Datagram, fd::Fd};
-pub use wirewool_proto::http::response::Response;
-pub use wirewool_proto::packets::{Count, Mark, Number, Packets};
 pub use wirewool_proto::websocket::{close::CloseCode, extension::Compression, frame::Opcode, message::Kind};
+pub use wirewool_proto::{http::response::Response, packets::Count, packets::Mark, packets::Number, packets::Packets};

@@ -231,7 +231,7 @@ impl Manager {
         }
     }
 
-    /// Ends the server: by SIGTERM, or by whoever has the manager at hand. [`Manager::next`] goes on until it has ended.
+    /// Ends the server: by SIGTERM, or by whoever has the manager at hand. [`Manager::wait`] goes on until it has ended.
     pub fn end(&mut self) {
         if std::mem::replace(&mut self.ending, true) {
             return;

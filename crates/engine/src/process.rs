@@ -2,12 +2,13 @@
 
 use crate::base::{join, manage, refuse_threads};
 use crate::config::Config;
+use crate::crew::{self, Role};
 use crate::dispatch::Dispatch;
 use crate::listener::Listeners;
 use crate::manager::{Besides, Plan, Seat};
 use crate::master::{Master, News, Side};
 use crate::port::Ports;
-use crate::server::{Attempt, Server, StartError};
+use crate::server::{Attempt, Server, StartError, Started};
 use crate::service::affinity;
 use crate::station::Station;
 use crate::worker;
@@ -19,7 +20,7 @@ pub(crate) fn start(
     config: &Config,
     listeners: &Listeners,
     ports: &Ports,
-    started: &dyn Fn(Server) -> io::Result<()>,
+    started: &Started<'_>,
 ) -> Result<(), StartError> {
     refuse_threads()?;
     // What is still in the buffer would be printed by each process.
@@ -56,18 +57,15 @@ pub(crate) fn start(
 }
 
 /// A worker, from the first event to the last.
-fn serve(
-    server: &Server,
-    config: &Config,
-    ports: &Ports,
-    started: &dyn Fn(Server) -> io::Result<()>,
-    seat: Seat,
-) -> io::Result<()> {
+fn serve(server: &Server, config: &Config, ports: &Ports, started: &Started<'_>, seat: Seat) -> io::Result<()> {
+    if seat.role != Role::Worker {
+        return crew::process::serve(server, config, ports, started, seat);
+    }
     let number = seat.seat;
     affinity::stay(config, seat.place)?;
     let among = join(server, seat);
-    started(server.clone())?;
+    started(server, Role::Worker)?;
     let mut station = Station::elsewhere(among, config.max_wait_time)?;
     let mut dispatch = Dispatch::new(server.clone(), ports.clone(), number);
-    worker::run(&mut station, &mut dispatch, server, None, config)
+    worker::run(&mut station, &mut dispatch, server, None, config.requests_of_a_worker())
 }

@@ -62,7 +62,7 @@ pub struct Limits {
 
 impl Limits {
     /// What may be kept for one ring.
-    fn kept_bytes_max(&self) -> usize {
+    pub(crate) fn kept_bytes_max(&self) -> usize {
         self.outbox_bytes_max.saturating_mul(KEPT_OUTBOXES_MAX)
     }
 

@@ -2,7 +2,10 @@
 
 use crate::builder::Builder;
 use crate::config::{Config, ConfigErrors, Mode};
-use crate::crew::Crew;
+use crate::crew::boxes::Boxes;
+use crate::crew::duties::{CrewError, Duties};
+use crate::crew::pending::Pending;
+use crate::crew::{self, Crew};
 use crate::dispatch::{self, Handlers};
 use crate::frame::Message;
 use crate::heartbeat;
@@ -41,6 +44,9 @@ pub enum StartError {
         /// What is missing.
         handler: &'static str,
     },
+    /// The handlers for tasks do not fit the settings, or each other.
+    #[error(transparent)]
+    Crew(#[from] CrewError),
     /// Settings cannot be.
     #[error(transparent)]
     Config(#[from] ConfigErrors),
@@ -78,6 +84,9 @@ impl<T> Attempt<T> for io::Result<T> {
     }
 }
 
+/// Begins the life of a process of the crew, in [`Mode::Thread`] of all of them at once.
+pub(crate) type Started<'a> = dyn Fn(&Server, crew::Role) -> io::Result<()> + 'a;
+
 /// What all handles of one server share.
 pub(crate) struct Shared {
     pub(crate) table: Arc<Table>,
@@ -90,6 +99,10 @@ pub(crate) struct Shared {
     /// `start` has returned, whoever is left behind.
     pub(crate) ended: AtomicBool,
     pub(crate) crew: Crew,
+    pub(crate) duties: Duties,
+    /// What the crew send each other where they are threads.
+    pub(crate) boxes: Boxes,
+    pub(crate) pending: Pending,
     pub(crate) listeners: Listeners,
     pub(crate) mode: Mode,
     pub(crate) limits: Limits,
@@ -133,10 +146,11 @@ impl Server {
     /// The address is bound at once, but an error is only told by [`Builder::start`].
     pub fn bind(address: &str) -> Builder {
         let config = Config { websocket: true, ..Config::default() };
-        Builder { listener: Listener::bind(address), config, handlers: Handlers::default(), ports: Vec::new() }
+        let (handlers, duties) = (Handlers::default(), Duties::default());
+        Builder { listener: Listener::bind(address), config, handlers, duties, ports: Vec::new() }
     }
 
-    /// Sends a message: text from `&str`, binary from bytes, a received [`Frame`] as it was.
+    /// Sends a message: text from `&str`, binary from bytes, a received [`Frame`](crate::frame::Frame) as it was.
     ///
     /// # Errors
     /// There is no such WebSocket, it is closing, the message is too large, or too much is owed already.
@@ -292,7 +306,7 @@ impl Server {
         can
     }
 
-    fn has_ended(&self) -> bool {
+    pub(crate) fn has_ended(&self) -> bool {
         self.shared.ended.load(SeqCst)
     }
 

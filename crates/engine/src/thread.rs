@@ -1,11 +1,12 @@
 //! Worker threads in one process.
 
 use crate::config::Config;
+use crate::crew::{self, Role};
 use crate::dispatch::{self, Dispatch};
 use crate::listener::Listeners;
 use crate::port::Ports;
 use crate::reactor::Reactor;
-use crate::server::{Attempt, Server, StartError};
+use crate::server::{Attempt, Server, StartError, Started};
 use crate::station::Station;
 use crate::worker;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -24,17 +25,18 @@ pub(crate) fn start(
     config: &Config,
     listeners: &Listeners,
     ports: &Ports,
-    started: &dyn Fn(Server) -> io::Result<()>,
+    started: &Started<'_>,
 ) -> Result<(), StartError> {
     // The signals go to the first server of a process; another one ends by its handle.
     let signals = Signals::install(&[Signal::Term, Signal::Int]).ok();
-    started(server.clone()).attempt("cannot begin")?;
+    started(server, Role::Worker).attempt("cannot begin")?;
     let threads = spawn(server, config, listeners, ports)?;
     let result = oversee(server, listeners, signals.as_ref(), &threads, config.max_wait_time).attempt("cannot wait");
     server.shutdown();
     server.shared.ended.store(true, SeqCst);
+    server.shared.pending.end();
     let mut busy = 0;
-    for thread in threads {
+    for thread in threads.workers.into_iter().chain(threads.others) {
         if thread.is_finished() {
             if thread.join().is_err() {
                 tracing::error!("a worker thread panicked");
@@ -47,14 +49,22 @@ pub(crate) fn start(
     if busy > 0 { Err(StartError::Busy(busy)) } else { result }
 }
 
-fn spawn(
-    server: &Server,
-    config: &Config,
-    listeners: &Listeners,
-    ports: &Ports,
-) -> Result<Vec<JoinHandle<()>>, StartError> {
+/// The threads of a running server.
+struct Threads {
+    workers: Vec<JoinHandle<()>>,
+    /// Task workers, and what the program runs by itself.
+    others: Vec<JoinHandle<()>>,
+}
+
+impl Threads {
+    fn all(&self) -> impl Iterator<Item = &JoinHandle<()>> {
+        self.workers.iter().chain(&self.others)
+    }
+}
+
+fn spawn(server: &Server, config: &Config, listeners: &Listeners, ports: &Ports) -> Result<Threads, StartError> {
     let shared = &server.shared;
-    for seat in 0..config.workers {
+    for seat in 0..shared.crew.places() {
         shared.exchange.seat_next(seat);
     }
     // Threads inherit it: signals are for the thread that called `start`.
@@ -71,25 +81,53 @@ fn spawn(
         });
         threads.push(spawned);
     }
-    drop((blocked, ready));
+    drop(ready);
+    let others = spawn_others(server);
+    drop(blocked);
     // All of them are ready, or the server does not start.
     let mut result = results.iter().collect::<io::Result<()>>();
-    let mut running = Vec::new();
-    for thread in threads {
-        match thread {
-            Ok(thread) => running.push(thread),
-            Err(error) => result = Err(error),
+    let mut running = Threads { workers: Vec::new(), others: Vec::new() };
+    for (of, threads) in [(&mut running.workers, threads), (&mut running.others, others)] {
+        for thread in threads {
+            match thread {
+                Ok(thread) => of.push(thread),
+                Err(error) => result = Err(error),
+            }
         }
     }
     if let Err(error) = result {
+        server.shared.stopping.store(true, SeqCst);
+        server.shared.exchange.set_final();
         server.shutdown();
-        for thread in running {
+        for thread in running.workers.into_iter().chain(running.others) {
             // It ends at once, or has ended: there is no connection yet.
             let _ = thread.join();
         }
         return Err(error).attempt("cannot start a worker thread");
     }
     Ok(running)
+}
+
+/// Task workers, and what the program runs by itself: beside each of these, a thread takes what it is sent.
+fn spawn_others(server: &Server) -> Vec<io::Result<JoinHandle<()>>> {
+    let crew = server.shared.crew;
+    let begin = |name: String, run: fn(&Server, usize, usize), place: usize, number: usize| {
+        let server = server.clone();
+        Builder::new().name(name).spawn(move || {
+            let _word = LastWord(server.clone());
+            run(&server, place, number);
+        })
+    };
+    let serve = |server: &Server, place: usize, _: usize| crew::thread::serve(server, place);
+    let mut threads = Vec::new();
+    for place in crew.workers..crew.places() {
+        threads.push(begin(format!("wirewool-{place}"), serve, place, 0));
+    }
+    for number in 0..crew.users {
+        let place = crew.workers + crew.tasks + number;
+        threads.push(begin(format!("wirewool-process-{number}"), crew::thread::run_process, place, number));
+    }
+    threads
 }
 
 /// What a worker does last, also if it panics: without it the server ends.
@@ -122,11 +160,10 @@ fn serve(
     let _ = ready.send(result);
     drop(ready);
     let Some(mut station) = station else { return };
-    dispatch::enter(server, None);
+    dispatch::enter(server, worker, true);
     let mut dispatch = Dispatch::new(server.clone(), ports.clone(), worker);
     // A thread is not replaced, however much it handles.
-    let config = Config { max_request: 0, ..config.clone() };
-    if let Err(error) = worker::run(&mut station, &mut dispatch, server, shared.inboxes.get(worker), &config) {
+    if let Err(error) = worker::run(&mut station, &mut dispatch, server, shared.inboxes.get(worker), None) {
         tracing::error!("worker {worker} ends: {error}");
     }
 }
@@ -136,14 +173,19 @@ fn oversee(
     server: &Server,
     listeners: &Listeners,
     signals: Option<&Signals>,
-    threads: &[JoinHandle<()>],
+    threads: &Threads,
     max_wait: Duration,
 ) -> io::Result<()> {
     let mut ends_at: Option<Instant> = None;
     loop {
-        let done = threads.iter().filter(|thread| thread.is_finished()).count();
-        if done == threads.len() || ends_at.is_some_and(|at| at <= Instant::now()) {
+        let is_over = threads.all().all(JoinHandle::is_finished);
+        if is_over || ends_at.is_some_and(|at| at <= Instant::now()) {
             return Ok(());
+        }
+        if threads.workers.iter().all(JoinHandle::is_finished) && !server.shared.exchange.is_final() {
+            // Those who do what workers leave to them end behind these.
+            server.shared.exchange.set_final();
+            server.shared.exchange.ring_all();
         }
         if ends_at.is_none() && server.shared.stopping.load(SeqCst) {
             listeners.shut();

@@ -1,6 +1,6 @@
 //! The loop of a worker that runs Rust handlers.
 
-use crate::config::Config;
+use crate::config::Mode;
 use crate::dispatch::Dispatch;
 use crate::link::Inbox;
 use crate::server::Server;
@@ -8,27 +8,33 @@ use crate::station::{Station, Step};
 use std::io;
 use std::sync::atomic::Ordering::SeqCst;
 
-/// Serves until the server ends, a signal ends this worker, or it has handled as much as it should. `inbox` is what
-/// other threads leave for it.
+/// Serves until the server ends, a signal ends this worker, or it has handled `handled_max`. `inbox` is what other threads
+/// leave for it.
 pub(crate) fn run(
     station: &mut Station,
     dispatch: &mut Dispatch,
     server: &Server,
     inbox: Option<&Inbox>,
-    config: &Config,
+    handled_max: Option<u64>,
 ) -> io::Result<()> {
-    let requests_max = config.requests_of_a_worker();
+    let has_letters = server.shared.mode == Mode::Thread;
     station.open()?;
     loop {
         station.wait(None, dispatch)?;
         let is_to_end = |station: &Station, dispatch: &Dispatch| {
-            station.is_told_to_end() || requests_max.is_some_and(|most| dispatch.requests() >= most)
+            let is_exhausted = handled_max.is_some_and(|most| dispatch.handled() >= most);
+            station.is_told_to_end() || is_exhausted && !station.is_ending()
         };
         // Where a successor takes over what was not begun, nothing more is begun then.
         while !(station.is_elsewhere() && is_to_end(station, dispatch))
             && station.step_with(inbox, dispatch) == Step::Served
         {
+            dispatch.take_parcels(station);
             station.flush_if_late();
+        }
+        dispatch.take_parcels(station);
+        if has_letters {
+            dispatch.take_letters(station);
         }
         dispatch.publish();
         if is_to_end(station, dispatch) || server.shared.stopping.load(SeqCst) {

@@ -93,7 +93,9 @@ fn what_is_not_built_may_be_asked_to_stay_off() {
 
 #[test]
 fn the_names_in_rust_are_methods_of_the_builder() {
-    let source = fs::read_to_string("src/builder.rs").expect("the builder");
+    let source = ["builder", "crew/task"]
+        .map(|part| fs::read_to_string(format!("src/{part}.rs")).expect("a part of the builder"));
+    let source = source.concat();
     let fields = fs::read_to_string("src/tcp.rs").expect("what sockets are told");
     for rust in options::rows().filter_map(|row| row.rust.as_ref()) {
         let (method, field) = rust.name.split_once('.').unwrap_or((rust.name, ""));

@@ -4,9 +4,22 @@
 //! |---|---|
 //! | [`parcel`] | what one sends another, as a record of a ring |
 //! | [`post`] | what one has sent, and who has what of it |
+//! | `boxes` | the same where the crew are threads |
+//! | [`duties`] | a Rust program's handlers for it |
+//! | `pending` | who waits for which task |
+//! | [`task`], [`message`], [`user_process`] | the front door's part for all of it |
+//! | `process`, `thread` | task workers, and processes of the program's own |
 
+pub(crate) mod boxes;
+pub mod duties;
+pub mod message;
 pub mod parcel;
+pub(crate) mod pending;
 pub mod post;
+pub(crate) mod process;
+pub mod task;
+pub(crate) mod thread;
+pub mod user_process;
 
 /// What a process of the crew does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -78,7 +78,7 @@ pub(crate) const OPTIONS: &[OptionRow] = &[
     },
     OptionRow {
         names: &["task_worker_num"],
-        rust: None,
+        rust: Some(Rust { name: "task_workers", value: |config| whole_value(config.task_workers as u64) }),
         wanted: "0 to 1000",
         default: "0",
         meaning: "Task workers: processes that do what `task()` leaves to them.",
@@ -86,7 +86,7 @@ pub(crate) const OPTIONS: &[OptionRow] = &[
     },
     OptionRow {
         names: &["task_max_request"],
-        rust: None,
+        rust: Some(Rust { name: "task_max_request", value: |config| whole_value(config.task_max_request) }),
         wanted: "0 to 1000000000",
         default: "0",
         meaning: "A task worker is replaced after so many tasks; 0 is never.",

@@ -1,0 +1,120 @@
+//! Tasks of this process's that somebody waits for, and how they are told.
+
+use crate::crew::duties::CrewError;
+use crate::server::Server;
+use std::collections::HashMap;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+/// What came of a task, as bytes.
+pub(crate) type Outcome = Result<Vec<u8>, CrewError>;
+
+/// What is to be done then.
+type Then = dyn FnOnce(&Server, Outcome) + Send;
+
+/// What happens when a task is done.
+pub(crate) enum Awaiter {
+    /// The loop that has sent it calls this.
+    Call(Box<Then>),
+    /// A thread or a future waits.
+    Slot(Arc<Slot>),
+}
+
+/// Who waits for which task.
+#[derive(Default)]
+pub(crate) struct Pending(Mutex<HashMap<u64, Awaiter>>);
+
+impl Pending {
+    /// Sends a task, whose number `send` returns: it cannot be done before it is known who waits.
+    pub(crate) fn send(
+        &self,
+        awaiter: Awaiter,
+        send: impl FnOnce() -> Result<u64, CrewError>,
+    ) -> Result<u64, CrewError> {
+        let mut pending = lock(&self.0);
+        let number = send()?;
+        pending.insert(number, awaiter);
+        Ok(number)
+    }
+
+    /// Who waits for a task. Nobody does from now on.
+    pub(crate) fn take(&self, number: u64) -> Option<Awaiter> {
+        lock(&self.0).remove(&number)
+    }
+
+    /// No task is done any more: who waits for one in a thread of his own hears of it.
+    pub(crate) fn end(&self) {
+        for awaiter in std::mem::take(&mut *lock(&self.0)).into_values() {
+            if let Awaiter::Slot(slot) = awaiter {
+                slot.fill(Err(CrewError::NotRunning));
+            }
+        }
+    }
+}
+
+impl Awaiter {
+    pub(crate) fn tell(self, server: &Server, outcome: Outcome) {
+        match self {
+            Awaiter::Call(call) => call(server, outcome),
+            Awaiter::Slot(slot) => slot.fill(outcome),
+        }
+    }
+}
+
+/// Where what came of a task is left for another thread.
+#[derive(Default)]
+pub(crate) struct Slot {
+    state: Mutex<State>,
+    filled: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    outcome: Option<Outcome>,
+    waker: Option<Waker>,
+}
+
+impl Slot {
+    fn fill(&self, outcome: Outcome) {
+        let mut state = lock(&self.state);
+        state.outcome = Some(outcome);
+        let waker = state.waker.take();
+        drop(state);
+        self.filled.notify_all();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// Waits until a time.
+    pub(crate) fn wait(&self, until: Instant) -> Outcome {
+        let mut state = lock(&self.state);
+        loop {
+            if let Some(outcome) = state.outcome.take() {
+                return outcome;
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            if left == Duration::ZERO {
+                return Err(CrewError::Late);
+            }
+            state = self.filled.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// What came of it, or whom to wake then.
+    pub(crate) fn poll(&self, context: &Context<'_>) -> Poll<Outcome> {
+        let mut state = lock(&self.state);
+        match state.outcome.take() {
+            Some(outcome) => Poll::Ready(outcome),
+            None => {
+                state.waker = Some(context.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
