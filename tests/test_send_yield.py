@@ -167,6 +167,16 @@ def test_without_send_yield_a_push_is_refused_at_once(slow, mode, where, options
 
 
 @MODES
+def test_a_worker_may_ask_for_room_until_there_is_some(slow, mode):
+    slow = slow(mode, "another worker", send_yield=False)
+    slow.tell("insists", slow.fd, MESSAGES, MIB)
+    slow.wait_events("refused", 1)
+    numbers = [int(slow.slow.message().rstrip(".")) for _ in range(MESSAGES)]
+    assert numbers == list(range(1, MESSAGES + 1))
+    slow.wait_events("ends", 1)
+
+
+@MODES
 @WHERE
 def test_pings_pass(slow, mode, where):
     slow = slow(mode, where)

@@ -38,11 +38,28 @@ function pushes(Server $server, int $fd, int $count, int $bytes): void
     emit('ends', $fd);
 }
 
+/** The same, asking for room again and again; the worker does nothing else meanwhile. */
+function insists(Server $server, int $fd, int $count, int $bytes): void
+{
+    for ($number = 1; $number <= $count; $number++) {
+        $message = str_pad((string) $number, $bytes, '.');
+        while (!$server->push($fd, $message)) {
+            if ($server->getLastError() !== 1009) {
+                return;
+            }
+            emit('refused', $fd);
+            usleep(1000);
+        }
+    }
+    emit('ends', $fd);
+}
+
 $server->on('message', function (Server $server, Frame $frame) {
     $wish = json_decode($frame->data, true);
     $result = match (array_shift($wish)) {
         'who' => ['fd' => $frame->fd, 'worker' => $server->worker_id, 'pid' => getmypid()],
         'pushes' => pushes($server, ...$wish),
+        'insists' => insists($server, ...$wish),
         'pushers' => array_map(fn () => go(fn () => pushes($server, ...array_slice($wish, 1))), range(1, $wish[0])),
         'push' => [@$server->push(...$wish), $server->getLastError()],
         'coroutines' => Coroutine::stats()['coroutine_num'],

@@ -158,7 +158,12 @@ impl Remote {
             // No ring is open: the next one is another, of which its reader knows nothing.
             None => *peer = Peer::default(),
         }
-        self.check_room(fd, seat, len)?;
+        if let Err(refused) = self.check_room(fd, seat, len) {
+            // Whoever asks again until there is room may do nothing else meanwhile: what waits leaves now.
+            self.writers.flush();
+            self.ring();
+            return Err(refused);
+        }
         if let Command::Push(push) = &command {
             self.check_sequence(fd, push)?;
         }
@@ -488,6 +493,27 @@ mod tests {
         assert!(world.table.connection(one.get()).unwrap().closing);
         for command in [Command::Close { reset: true }, message(b"x"), Command::Send(b"x")] {
             assert_eq!(world.remote.apply(one, command), Err(Refused::Closing));
+        }
+    }
+
+    #[test]
+    fn whoever_asks_until_there_is_room_need_do_nothing_else() {
+        let mut world = World::new(100_000);
+        let fd = world.open(Status::Active);
+        // Each of another length: the same ones would go by name.
+        let mut lengths = 9000..;
+        let mut push = |world: &mut World| world.push(fd, lengths.next().unwrap()).is_ok();
+        for round in 0..10 {
+            while push(&mut world) {}
+            assert!(world.remote.has_kept());
+            world.owner.greet();
+            let is_heard = (0..100).any(|_| {
+                if let Some(record) = world.owner.peek(1) {
+                    record.begin().unwrap();
+                }
+                push(&mut world)
+            });
+            assert!(is_heard, "round {round}");
         }
     }
 
