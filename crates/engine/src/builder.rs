@@ -136,6 +136,28 @@ impl Builder {
         self
     }
 
+    /// Up to so many more, by chance, so that not all are replaced at once; half of [`Builder::max_request`] by default, if
+    /// that is more than 10.
+    #[must_use]
+    pub fn max_request_grace(mut self, requests: u64) -> Builder {
+        self.config.max_request_grace = Some(requests);
+        self
+    }
+
+    /// A reload replaces all workers at once; by default. Otherwise one after the other.
+    #[must_use]
+    pub fn reload_async(mut self, on: bool) -> Builder {
+        self.config.reload_async = on;
+        self
+    }
+
+    /// How many connections the kernel keeps until they are accepted; 512 by default.
+    #[must_use]
+    pub fn backlog(mut self, connections: i32) -> Builder {
+        self.config.backlog = connections;
+        self
+    }
+
     /// How many workers; 1 by default, 0 is one for each processor.
     #[must_use]
     pub fn workers(mut self, workers: usize) -> Builder {

@@ -56,6 +56,13 @@ impl Builder {
         self
     }
 
+    /// Up to so many more, by chance; half of [`Builder::task_max_request`] by default, if that is more than 10.
+    #[must_use]
+    pub fn task_max_request_grace(mut self, tasks: u64) -> Builder {
+        self.config.task_max_request_grace = Some(tasks);
+        self
+    }
+
     /// Does a task, in a task worker: what it returns goes to whoever has sent the task. Required where there are task
     /// workers. A handler that panics costs its task, nothing else.
     ///

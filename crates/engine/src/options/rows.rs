@@ -70,7 +70,10 @@ pub(crate) const OPTIONS: &[OptionRow] = &[
     },
     OptionRow {
         names: &["max_request_grace"],
-        rust: None,
+        rust: Some(Rust {
+            name: "max_request_grace",
+            value: |config| config.max_request_grace.map_or(Value::Null, whole_value),
+        }),
         wanted: "0 to 1000000000",
         default: "half of max_request, if that is more than 10",
         meaning: "Up to so many more, by chance: workers are not all replaced at once.",
@@ -94,7 +97,10 @@ pub(crate) const OPTIONS: &[OptionRow] = &[
     },
     OptionRow {
         names: &["task_max_request_grace"],
-        rust: None,
+        rust: Some(Rust {
+            name: "task_max_request_grace",
+            value: |config| config.task_max_request_grace.map_or(Value::Null, whole_value),
+        }),
         wanted: "0 to 1000000000",
         default: "half of task_max_request, if that is more than 10",
         meaning: "Up to so many more, by chance.",
@@ -128,7 +134,7 @@ pub(crate) const OPTIONS: &[OptionRow] = &[
     },
     OptionRow {
         names: &["reload_async"],
-        rust: None,
+        rust: Some(Rust { name: "reload_async", value: |_| Value::Null }),
         wanted: "true or false",
         default: "true",
         meaning: "A reload replaces all workers at once, otherwise one after the other.",
@@ -160,7 +166,7 @@ pub(crate) const OPTIONS: &[OptionRow] = &[
     },
     OptionRow {
         names: &["backlog"],
-        rust: None,
+        rust: Some(Rust { name: "backlog", value: |config| Value::Int(config.backlog.into()) }),
         wanted: "1 to 65535",
         default: "512",
         meaning: "Connections that may wait to be accepted.",
