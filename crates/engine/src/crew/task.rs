@@ -1,4 +1,21 @@
 //! Work that workers leave to task workers: the front door's part, in values of the program's own types.
+//!
+//! ```no_run
+//! use wirewool_engine::{CrewError, Server, Task};
+//!
+//! Server::bind("0.0.0.0:9501")
+//!     .task_workers(4)
+//!     .on_task(|_, task: Task<String>| task.data.chars().rev().collect::<String>())
+//!     .on_message(|server, frame| {
+//!         let (fd, text) = (frame.fd, frame.text().unwrap_or_default().to_owned());
+//!         server.task_then(&text, move |server, reversed: Result<String, CrewError>| match reversed {
+//!             Ok(reversed) => _ = server.push(fd, &reversed),
+//!             Err(error) => _ = server.push(fd, &error.to_string()),
+//!         })
+//!     })
+//!     .start()
+//!     .expect("the server runs");
+//! ```
 
 use crate::builder::Builder;
 use crate::config::Mode;
