@@ -10,6 +10,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::collections::VecDeque;
 use std::time::Duration;
 use wirewool_hub::event::Handler;
+use wirewool_ipc::exchange::Departed;
 
 impl Station {
     /// The next parcel that others of the crew have sent.
@@ -154,7 +155,7 @@ pub(super) fn take_parcels(intake: &mut Intake, among: Option<&Among>, parcels: 
 }
 
 /// The rings to the dead are closed. All that they have sent was taken before.
-pub(super) fn bury(among: &Among, dead: &[(usize, u32)], parcels: &mut VecDeque<Parcel>) {
+pub(super) fn bury(among: &Among, dead: &[Departed], parcels: &mut VecDeque<Parcel>) {
     among.way.with(|remote| {
         remote.rang();
         remote.bury(dead, parcels);
@@ -168,5 +169,4 @@ pub(super) fn see_dead(desk: &mut Desk, among: &Among, parcels: &mut VecDeque<Pa
     let dead = desk.take_dead(parcels);
     parcels.iter().skip(first).for_each(|parcel| note_taken(among, Some(parcel)));
     bury(among, &dead, parcels);
-    dead.into_iter().for_each(|(seat, epoch)| desk.let_go(seat, epoch));
 }
