@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use wirewool_hub::codec::{Malformed, decode_event};
 use wirewool_hub::event::{Datagram, Event};
 use wirewool_hub::fd::Fd;
-use wirewool_ipc::exchange::{Exchange, Occupant, Standing};
+use wirewool_ipc::exchange::{Departed, Exchange};
 
 /// After so long it is time to look who else wants something, however much there is to read.
 const PASS_TIME_MAX: Duration = Duration::from_millis(10);
@@ -202,30 +202,24 @@ impl Desk {
     }
 
     /// When somebody came, left or died: those who are dead, once all that they have left is taken. They say nothing more.
-    pub(crate) fn take_dead(&mut self, parcels: &mut VecDeque<Parcel>) -> Vec<(usize, u32)> {
+    pub(crate) fn take_dead(&mut self, parcels: &mut VecDeque<Parcel>) -> Vec<Departed> {
         let version = self.exchange.version();
         if std::mem::replace(&mut self.version, version) == version {
             return Vec::new();
         }
-        let dead_at = |seat: usize| match self.exchange.occupant(seat) {
-            Some(Occupant { epoch, standing: Standing::Dead }) => Some((seat, epoch)),
-            _ => None,
-        };
-        let dead: Vec<(usize, u32)> = (0..self.readers.seats()).filter_map(dead_at).collect();
+        let dead = self.exchange.departed();
         // One of these may not have been seen alive.
-        self.readers.greet();
-        for (seat, _) in &dead {
-            if *seat >= self.first {
-                self.drain(*seat, parcels);
+        self.readers.greet_all();
+        for departed in &dead {
+            if !self.readers.has_ring_of(*departed) {
+                continue;
             }
-            self.readers.close(*seat);
+            if departed.seat >= self.first {
+                self.drain(departed.seat, parcels);
+            }
+            self.readers.close(departed.seat);
         }
         dead
-    }
-
-    /// No ring is open any more to or from the occupant of a seat with that epoch: it is for others.
-    pub(crate) fn let_go(&self, seat: usize, epoch: u32) {
-        self.exchange.let_go(self.seat, seat, epoch);
     }
 }
 
@@ -242,7 +236,7 @@ mod tests {
     use wirewool_hub::event::{Closed, Datagram, Event, Status};
     use wirewool_hub::fd::Fd;
     use wirewool_ipc::doorbell::Doorbell;
-    use wirewool_ipc::exchange::Exchange;
+    use wirewool_ipc::exchange::{Departed, Exchange};
 
     const REACTOR: usize = 0;
     const CREW: usize = 1;
@@ -351,23 +345,25 @@ mod tests {
     }
 
     #[test]
-    fn what_the_dead_have_said_is_taken_before_their_seat_is_given_away() {
+    fn what_the_dead_have_said_is_taken_before_what_their_successors_say() {
         let (exchange, mut desk) = desk();
         let [mut crew, mut other] = [CREW, OTHER].map(|seat| Writers::new(exchange.clone(), seat));
         send(&mut crew, 0..2);
         send(&mut other, 10..12);
         exchange.bury(CREW);
-        assert!(!exchange.is_free(CREW));
+        // Nobody waits for this one to see that.
+        exchange.seat_next(CREW);
+        let mut successor = Writers::new(exchange.clone(), CREW);
+        send(&mut successor, 2..4);
+        assert!(successor.kept_bytes(OWN) > 0 && successor.has_unbegun(OWN));
         let mut parcels = VecDeque::new();
         let dead = desk.take_dead(&mut parcels);
-        assert_eq!((dead, numbers(parcels)), (vec![(CREW, 1)], vec![0, 1]));
-        assert!(!exchange.is_free(CREW), "until its rings are closed on the other side, too");
-        desk.let_go(CREW, 1);
-        assert!(exchange.is_free(CREW));
+        assert_eq!((dead, numbers(parcels)), (vec![Departed { seat: CREW, epoch: 1 }], vec![0, 1]));
         assert_eq!(desk.take_dead(&mut VecDeque::new()), []);
         assert_eq!(take_all(&mut desk, true), (vec![], vec![10, 11]));
-        exchange.seat_next(CREW);
-        send(&mut Writers::new(exchange, CREW), 2..3);
-        assert_eq!(take_all(&mut desk, true), (vec![], vec![2]));
+        successor.flush();
+        assert_eq!(successor.kept_bytes(OWN), 0);
+        send(&mut successor, 4..5);
+        assert_eq!(take_all(&mut desk, true), (vec![], vec![2, 3, 4]));
     }
 }

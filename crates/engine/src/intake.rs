@@ -12,7 +12,7 @@ use std::time::Instant;
 use wirewool_hub::codec::{Malformed, PUSH_TAG, decode_command};
 use wirewool_hub::command::{After, Command, Push, Refused};
 use wirewool_hub::fd::Fd;
-use wirewool_ipc::exchange::{Exchange, Standing};
+use wirewool_ipc::exchange::{Departed, Exchange};
 use wirewool_proto::websocket::close::CloseCode;
 use wirewool_proto::websocket::frame::Opcode;
 
@@ -106,36 +106,37 @@ impl Intake {
         self.readers.ring();
     }
 
-    /// When somebody came, left or died: the seats and epochs of those who are dead, once all that they have left is
-    /// carried out. No ring from them is open any more.
-    pub(crate) fn take_dead(&mut self, reactor: &mut Reactor, done: Done<'_>) -> Option<Vec<(usize, u32)>> {
+    /// When somebody came, left or died: those who are dead, once all that they have left is carried out. No ring from
+    /// them is open any more.
+    pub(crate) fn take_dead(&mut self, reactor: &mut Reactor, done: Done<'_>) -> Option<Vec<Departed>> {
         let version = self.exchange.version();
         if std::mem::replace(&mut self.version, version) == version {
             return None;
         }
-        let is_dead = |seat: usize| {
-            let occupant = self.exchange.occupant(seat)?;
-            (occupant.standing == Standing::Dead).then_some((seat, occupant.epoch))
-        };
-        let dead: Vec<(usize, u32)> = (0..self.readers.seats()).filter_map(is_dead).collect();
+        let dead = self.exchange.departed();
         // One of these may not have been seen alive.
-        self.readers.greet();
+        self.readers.greet_all();
         for from in self.readers.leaving() {
             // It begins nothing more. What it has written comes before anything of its successor's.
             self.drain(from, reactor, done);
         }
-        for (from, _) in &dead {
-            self.drain(*from, reactor, done);
-            self.readers.close(*from);
-            self.kept[*from] = None;
-            self.disconnect_fragmented(*from, reactor);
+        for departed in &dead {
+            if !self.readers.has_ring_of(*departed) {
+                continue;
+            }
+            let from = departed.seat;
+            self.drain(from, reactor, done);
+            self.kept[from] = None;
+            self.disconnect_fragmented(from, reactor);
+            // Behind that: what follows is of somebody else.
+            self.readers.close(from);
         }
         Some(dead)
     }
 
     /// Nobody sends anything any more: carries out what everybody has left.
     pub(crate) fn finish(&mut self, reactor: &mut Reactor, done: Done<'_>) {
-        self.readers.greet();
+        self.readers.greet_all();
         (0..self.readers.seats()).for_each(|from| self.drain(from, reactor, done));
     }
 
@@ -168,11 +169,6 @@ impl Intake {
             // It may be closing anyhow.
             let _ = reactor.apply_promised(fd, Command::Disconnect { code: CloseCode::INTERNAL_ERROR, reason: "" });
         }
-    }
-
-    /// No ring is open any more to or from the occupant of a seat with that epoch.
-    pub(crate) fn let_go(&self, seat: usize, epoch: u32) {
-        self.exchange.let_go(self.seat, seat, epoch);
     }
 
     /// Carries out what one has sent, up to a limit: was that reached?

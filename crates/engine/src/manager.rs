@@ -31,9 +31,6 @@ const PAUSE_MAX: Duration = Duration::from_secs(5);
 /// What workers get beyond `max_wait_time` before they are killed.
 const GRACE: Duration = Duration::from_millis(500);
 
-/// When a seat that others still hold is looked at again.
-const HELD_PAUSE: Duration = Duration::from_millis(10);
-
 /// Where a process of the crew finds itself.
 pub struct Seat {
     /// What it does.
@@ -270,11 +267,10 @@ impl Manager {
             if self.ending || slot.current.is_some() || slot.due > now {
                 continue;
             }
-            let seats = self.plan.crew.seats_of(place);
-            let Some(seat) = seats.into_iter().find(|seat| self.exchange.is_free(*seat)) else {
-                slot.due = now + HELD_PAUSE;
-                continue;
-            };
+            let taken = slot.leaving.map(|child| child.seat);
+            let free = self.plan.crew.seats_of(place).into_iter().filter(|seat| taken != Some(*seat));
+            // Where somebody has not heard the dead one out, he hears of its successor later.
+            let Some(seat) = free.min_by_key(|seat| !self.exchange.is_read_out(*seat)) else { continue };
             self.exchange.seat_next(seat);
             match fork() {
                 Ok(Fork::Child) => return self.become_child(place, seat).map(Some),

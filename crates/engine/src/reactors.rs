@@ -193,11 +193,8 @@ impl Loop {
         let mut done = |seat, fd, owes| relay.done(seat, fd, owes);
         let Some(dead) = intake.take_dead(reactor, &mut done) else { return Ok(()) };
         relay.follow();
-        for (seat, epoch) in dead {
-            for fd in relay.take_asked(seat) {
-                reactor.abandon(fd);
-            }
-            intake.let_go(seat, epoch);
+        for fd in dead.into_iter().flat_map(|departed| relay.take_asked(departed)) {
+            reactor.abandon(fd);
         }
         reactor.settle(relay);
         if !self.accepts && self.relay.is_complete() {

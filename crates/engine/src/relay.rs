@@ -5,6 +5,7 @@
 
 use crate::config::DispatchMode;
 use crate::crew::Crew;
+use crate::crew::parcel::Occupancy;
 use crate::links::datagram;
 use crate::links::writers::Writers;
 use crate::quota::Quota;
@@ -16,7 +17,7 @@ use wirewool_hub::codec::encode_event;
 use wirewool_hub::command::{Command, Outlet};
 use wirewool_hub::event::{Datagram, Event, Handler, Verdict};
 use wirewool_hub::fd::{Fd, Place};
-use wirewool_ipc::exchange::{Exchange, Standing};
+use wirewool_ipc::exchange::{Departed, Exchange, Occupant, Standing};
 use wirewool_ipc::ring::writer::Kept;
 use wirewool_ipc::table::Table;
 
@@ -32,8 +33,8 @@ pub(crate) struct Lanes {
 /// A worker, seen from a reactor.
 #[derive(Default)]
 struct Lane {
-    /// The seat of whoever gets its events; none while there is nobody. A ring to it is open.
-    seat: Option<usize>,
+    /// Who gets its events; none while there is nobody. A ring to it is open.
+    holder: Option<Occupancy>,
     /// There has been somebody.
     is_met: bool,
     /// What waits for somebody.
@@ -58,7 +59,7 @@ pub(crate) enum Owes {
 struct Asked {
     worker: usize,
     /// Who has it, or had it last.
-    seat: usize,
+    holder: Occupancy,
     /// Which of the worker's records it is.
     number: u64,
     owes: Owes,
@@ -136,7 +137,7 @@ impl Relay {
     /// A connection's worker has ended what it was asked for.
     pub(crate) fn done(&mut self, seat: usize, fd: Fd, owes: Owes) {
         // Not if it is asked for something else by now: of its end, above all.
-        if self.asked.get(&fd).is_some_and(|asked| asked.seat == seat && asked.owes == owes) {
+        if self.asked.get(&fd).is_some_and(|asked| asked.holder.seat == seat && asked.owes == owes) {
             self.asked.remove(&fd);
         }
     }
@@ -145,19 +146,21 @@ impl Relay {
     /// dead is open then.
     pub(crate) fn follow(&mut self) {
         for worker in 0..self.lanes.len() {
-            let seats = self.plan.crew.seats_of(worker);
-            let stands = |seat: usize, standing| {
-                self.exchange.occupant(seat).is_some_and(|occupant| occupant.standing == standing)
+            let now = self.plan.crew.seats_of(worker).map(|seat| (seat, self.exchange.occupant(seat)));
+            let who = |(seat, now): (usize, Option<Occupant>), is_meant: fn(Standing) -> bool| {
+                let now = now.filter(|now| is_meant(now.standing))?;
+                Some(Occupancy { seat, epoch: now.epoch })
             };
-            let next = seats.into_iter().find(|seat| stands(*seat, Standing::Serving));
-            if let Some(before) = self.lanes[worker].seat {
-                if next == Some(before) || (next.is_none() && !stands(before, Standing::Dead)) {
+            let next = now.into_iter().find_map(|now| who(now, |standing| standing == Standing::Serving));
+            if let Some(before) = self.lanes[worker].holder {
+                let lives = |now| who(now, |standing| standing != Standing::Dead) == Some(before);
+                if next == Some(before) || (next.is_none() && now.into_iter().any(lives)) {
                     continue;
                 }
-                self.part(worker, before);
+                self.part(worker, before.seat);
             }
             if let Some(next) = next {
-                self.meet(worker, next);
+                self.meet(worker, next.seat);
             }
         }
         self.writers.ring();
@@ -166,7 +169,7 @@ impl Relay {
     /// A worker's events go to its occupant no more.
     fn part(&mut self, worker: usize, before: usize) {
         let lane = &mut self.lanes[worker];
-        lane.seat = None;
+        lane.holder = None;
         lane.waiting = self.writers.close(before);
         lane.begun = lane.written - lane.waiting.len() as u64;
     }
@@ -176,11 +179,12 @@ impl Relay {
         let lane = &mut self.lanes[worker];
         match self.writers.resume(next, std::mem::take(&mut lane.waiting)) {
             Ok(()) => {
-                lane.seat = Some(next);
+                let holder = Occupancy { seat: next, epoch: self.writers.epoch(next).unwrap_or(0) };
+                lane.holder = Some(holder);
                 lane.is_met = true;
                 let begun = lane.begun;
                 let unbegun = |asked: &&mut Asked| asked.worker == worker && asked.number > begun;
-                self.asked.values_mut().filter(unbegun).for_each(|asked| asked.seat = next);
+                self.asked.values_mut().filter(unbegun).for_each(|asked| asked.holder = holder);
             }
             Err(records) => lane.waiting = records,
         }
@@ -192,9 +196,12 @@ impl Relay {
         self.asked.drain().map(|(fd, _)| fd).collect()
     }
 
-    /// What the dead occupant of a seat was asked for, had begun with, and will never end.
-    pub(crate) fn take_asked(&mut self, seat: usize) -> Vec<Fd> {
-        let is_begun = |asked: &Asked| asked.seat == seat && asked.number <= self.lanes[asked.worker].begun;
+    /// What the dead occupants of a seat were asked for, had begun with, and will never end.
+    pub(crate) fn take_asked(&mut self, dead: Departed) -> Vec<Fd> {
+        let is_begun = |asked: &Asked| {
+            let Occupancy { seat, epoch } = asked.holder;
+            seat == dead.seat && dead.includes(epoch) && asked.number <= self.lanes[asked.worker].begun
+        };
         self.asked.extract_if(|_, asked| is_begun(asked)).map(|(fd, _)| fd).collect()
     }
 
@@ -234,16 +241,18 @@ impl Relay {
 
     /// How much a worker has to do.
     fn load(&self, worker: usize) -> u64 {
-        let busy = u64::from(self.lanes[worker].seat.is_some_and(|seat| self.exchange.busy(seat).0));
+        let busy = u64::from(self.lanes[worker].holder.is_some_and(|holder| self.exchange.busy(holder.seat).0));
         self.lanes[worker].written.saturating_sub(self.begun(worker)) + busy
     }
 
     /// How many of a worker's records were begun with.
     fn begun(&self, worker: usize) -> u64 {
         let lane = &self.lanes[worker];
-        match lane.seat {
+        match lane.holder {
             // Nobody waits for a ring that is broken.
-            Some(seat) => self.writers.begun(seat).map_or(lane.written, |begun| lane.begun.saturating_add(begun)),
+            Some(holder) => {
+                self.writers.begun(holder.seat).map_or(lane.written, |begun| lane.begun.saturating_add(begun))
+            }
             None => lane.begun,
         }
     }
@@ -271,7 +280,7 @@ impl Relay {
 
 /// Does it keep something for which its ring has no room, or is nobody there?
 fn is_behind(lane: &Lane, writers: &Writers) -> bool {
-    lane.seat.is_none_or(|seat| writers.kept_bytes(seat) > 0)
+    lane.holder.is_none_or(|holder| writers.kept_bytes(holder.seat) > 0)
 }
 
 impl Handler for Relay {
@@ -287,21 +296,21 @@ impl Handler for Relay {
         };
         let worker = self.worker(fd, is_data);
         let lane = &mut self.lanes[worker];
-        let pushed = encode_event(fd, &event, |tag, parts| match lane.seat {
-            Some(seat) => self.writers.push(seat, tag, parts).map(|()| seat),
+        let pushed = encode_event(fd, &event, |tag, parts| match lane.holder {
+            Some(holder) => self.writers.push(holder.seat, tag, parts).map(|()| holder),
             None => {
                 lane.waiting.push(Kept { tag, payload: parts.concat() });
-                Ok(self.plan.crew.seats_of(worker)[0])
+                Ok(Occupancy { seat: self.plan.crew.seats_of(worker)[0], epoch: 0 })
             }
         });
-        let Ok(seat) = pushed else {
+        let Ok(holder) = pushed else {
             tracing::error!("connection {fd} is closed: an event is lost, worker {worker} cannot be reached");
             let _ = out.apply(fd, Command::Close { reset: false });
             return Verdict::Handled;
         };
         lane.written += 1;
         if let Some(owes) = owes {
-            self.asked.insert(fd, Asked { worker, seat, number: lane.written, owes });
+            self.asked.insert(fd, Asked { worker, holder, number: lane.written, owes });
         }
         self.note_bound(fd, worker, owes == Some(Owes::Forget));
         Verdict::Queued
@@ -319,13 +328,13 @@ impl Handler for Relay {
             }
         };
         let lane = &mut self.lanes[worker];
-        let Some(seat) = lane.seat.filter(|_| !self.closed && !is_behind(lane, &self.writers)) else {
+        let Some(holder) = lane.holder.filter(|_| !self.closed && !is_behind(lane, &self.writers)) else {
             if self.dropped.admits(Instant::now(), "datagrams that were dropped") {
                 tracing::warn!("a datagram from {} is dropped: worker {worker} is behind", datagram.sender);
             }
             return Verdict::Handled;
         };
-        if datagram::encode(&datagram, |tag, parts| self.writers.push(seat, tag, parts)).is_ok() {
+        if datagram::encode(&datagram, |tag, parts| self.writers.push(holder.seat, tag, parts)).is_ok() {
             lane.written += 1;
         }
         Verdict::Handled
@@ -355,7 +364,7 @@ mod tests {
     use wirewool_hub::command::{Command, Info, Outlet, Refused};
     use wirewool_hub::event::{Closed, Ending, Event, Handler, Status, Verdict};
     use wirewool_hub::fd::{Fd, Place};
-    use wirewool_ipc::exchange::Exchange;
+    use wirewool_ipc::exchange::{Departed, Exchange};
     use wirewool_ipc::table::Table;
     use wirewool_ipc::table::facts::Origin;
 
@@ -412,9 +421,7 @@ mod tests {
             let epoch = self.exchange.occupant(seat).unwrap().epoch;
             self.exchange.bury(seat);
             self.relay.follow();
-            self.exchange.let_go(0, seat, epoch);
-            assert!(self.exchange.is_free(seat), "whoever waits for a successor must not keep him from coming");
-            self.relay.take_asked(seat)
+            self.relay.take_asked(Departed { seat, epoch })
         }
 
         fn hear(&mut self, fd: Fd, event: Event<'_>) {

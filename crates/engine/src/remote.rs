@@ -18,7 +18,7 @@ use wirewool_hub::codec::{ENGINE_TAG_MIN, encode_command};
 use wirewool_hub::command::{After, Command, Push, Refused};
 use wirewool_hub::event::Status;
 use wirewool_hub::fd::Fd;
-use wirewool_ipc::exchange::Exchange;
+use wirewool_ipc::exchange::{Departed, Exchange};
 use wirewool_ipc::table::Table;
 use wirewool_ipc::table::word::Connection;
 use wirewool_proto::websocket::frame::{self, CONTROL_BYTES_MAX, Opcode};
@@ -95,6 +95,8 @@ impl Limits {
 /// What is known of another loop.
 #[derive(Default)]
 struct Peer {
+    /// Its epoch, once a ring to it is open.
+    epoch: Option<u32>,
     promises: Promises,
     /// The frame that it keeps, without the fd.
     repeat: Option<Vec<u8>>,
@@ -145,6 +147,8 @@ impl Remote {
     /// Why it will have no effect.
     pub(crate) fn apply(&mut self, fd: Fd, command: Command<'_>) -> Result<(), Refused> {
         let mut connection = self.table.connection(fd.get()).ok_or(Refused::Unknown)?;
+        // Behind that: its owner may sit where somebody sat whose ring is open here.
+        self.rang();
         if connection.status < Status::Active as u8 && self.opened.contains(&fd) {
             // The answer is on its way, before whatever follows it.
             connection.status = Status::Active as u8;
@@ -153,9 +157,9 @@ impl Remote {
         let len = self.limits.check(&command)?;
         let seat = connection.owner;
         let peer = self.peers.get_mut(seat).ok_or(Refused::Unknown)?;
-        match self.writers.begun(seat) {
+        match self.writers.begun(seat).filter(|_| peer.epoch == self.writers.epoch(seat)) {
             Some(begun) => peer.promises.keep(begun),
-            // No ring is open: the next one is another, of which its reader knows nothing.
+            // No ring is open, or another one, of which its reader knows nothing.
             None => *peer = Peer::default(),
         }
         if let Err(refused) = self.check_room(fd, seat, len) {
@@ -169,6 +173,7 @@ impl Remote {
         }
         let had_kept = self.writers.kept_bytes(seat) > 0;
         self.write(seat, fd, &command).map_err(|Nobody| Refused::Unknown)?;
+        self.peers[seat].epoch = self.writers.epoch(seat);
         self.unrung = self.unrung.saturating_add(1);
         self.peers[seat].promises.make(fd, len);
         let has_kept = self.writers.kept_bytes(seat) > 0;
@@ -224,7 +229,7 @@ impl Remote {
         }
     }
 
-    /// This process's doorbell rang: closes the rings to the dead, and to those who begin nothing more.
+    /// Somebody may have come, left or died: closes the rings to the dead, and to those who begin nothing more.
     pub(crate) fn rang(&mut self) {
         let version = self.writers.exchange().version();
         if std::mem::replace(&mut self.version, version) == version {
@@ -242,7 +247,7 @@ impl Remote {
     }
 
     /// All that these have sent has been taken: what they had begun of this process's is lost. Behind [`Remote::rang`].
-    pub(crate) fn bury(&mut self, dead: &[(usize, u32)], lost: &mut VecDeque<Parcel>) {
+    pub(crate) fn bury(&mut self, dead: &[Departed], lost: &mut VecDeque<Parcel>) {
         self.post.bury(dead, lost);
     }
 
@@ -378,8 +383,10 @@ pub(crate) fn check_state(connection: Connection, command: &Command<'_>) -> Resu
 mod tests {
     use super::{KEPT_OUTBOXES_MAX, Limits, Remote};
     use crate::crew::Crew;
+    use crate::crew::parcel::PARCEL;
     use crate::links::readers::Readers;
     use std::sync::Arc;
+    use wirewool_hub::codec::PUSH_TAG;
     use wirewool_hub::command::{After, Command, Push, Refused};
     use wirewool_hub::event::Status;
     use wirewool_hub::fd::Fd;
@@ -586,5 +593,38 @@ mod tests {
         assert!(!rang(&world));
         assert_eq!(world.push(fd, 9000), Ok(()));
         assert!(world.remote.has_kept() && rang(&world));
+    }
+
+    #[test]
+    fn whoever_sits_in_a_dead_ones_seat_is_pushed_to_as_if_for_the_first_time() {
+        let exchange = Arc::new(Exchange::new(4, 4096).unwrap());
+        let table = Arc::new(Table::new(1, 30).unwrap());
+        (0..2).for_each(|seat| exchange.seat_next(seat));
+        let limits = Limits { push_bytes_max: 1 << 20, outbox_bytes_max: 1 << 20 };
+        let crew = Crew { reactors: 0, workers: 1, tasks: 0, users: 1 };
+        let mut remote = Remote::new(table.clone(), exchange.clone(), crew, 1, limits);
+        let (fd, _) = table.claim(0, Origin::UNKNOWN, 0).unwrap();
+        table.set_status(fd, Status::Active as u8);
+        let fd = Fd::new(fd).unwrap();
+        for says_more in [false, true] {
+            (0..3).for_each(|_| remote.apply(fd, message(b"to all")).unwrap());
+            exchange.bury(0);
+            exchange.seat_next(0);
+            let mut owner = Readers::new(exchange.clone(), 0);
+            if says_more {
+                remote.with_post(|post, writers| post.send_message(writers, 0, 0, &[b"x"])).unwrap();
+            }
+            // Nobody has told it that somebody has died.
+            remote.apply(fd, message(b"to all")).unwrap();
+            remote.ring();
+            owner.greet();
+            let mut tags = Vec::new();
+            while let Some(record) = owner.peek(1) {
+                tags.push(record.tag());
+                record.begin().unwrap();
+            }
+            let expected = [PARCEL, PUSH_TAG];
+            assert_eq!(tags, &expected[usize::from(!says_more)..]);
+        }
     }
 }

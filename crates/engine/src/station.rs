@@ -257,7 +257,6 @@ impl Station {
             take_parcels(intake, Some(among), &mut self.parcels);
             // Behind that: the rings to all of them are closed then.
             bury(among, &dead, &mut self.parcels);
-            dead.into_iter().for_each(|(seat, epoch)| intake.let_go(seat, epoch));
         }
         if reactor.settle(handler) == Verdict::Stop { Step::Stop } else { Step::Served }
     }

@@ -1,8 +1,9 @@
 //! Turns one mapping into seats, from which the processes and reactors of a server talk to each other over rings.
 //!
 //! A *seat* is taken by one process or thread after the other, each with an epoch of its own. There is a ring for each
-//! ordered pair of seats; nothing of it is touched until its writer opens it. Whoever has an end of a ring open *holds*
-//! the seat at the other end, and a dead occupant's seat is not given away before everybody alive has let go of it.
+//! ordered pair of seats; nothing of it is touched until its writer opens it, who alone resets it. So a ring to somebody
+//! dead harms nobody, and a dead occupant's seat is free at once, whatever others do. What it has said is still theirs to
+//! read: until the reader of one of its rings has *let go* of that, its successor does not open the same ring.
 
 mod counts;
 
@@ -33,7 +34,8 @@ use crate::ring::{CAPACITY_MAX, CAPACITY_MIN, Ring};
 //                     word 3   counters of its occupant: see `Count`
 //   line 2 + 2s       word 0   how much others have sent it that it is to do: a line that all write to
 //   then N bitmaps    bit w of bitmap r: the writer in seat w has opened its ring to r, who has not looked yet
-//   then N × N words  word h × N + s: the epoch of seat s that the occupant of h holds, 0 if none
+//   then N × N words  word r × N + w: the epoch of the ring from w that r has not let go of, 0 if none. The occupant of
+//                     w makes it one, if it is none that the occupant of r is to read; that one makes it 0.
 //   then N × N rings  ring w × N + r: from w to r
 
 const WORD_BYTES: usize = size_of::<AtomicU64>();
@@ -77,6 +79,23 @@ pub struct Occupant {
     pub epoch: u32,
     /// What it is up to.
     pub standing: Standing,
+}
+
+/// The last occupant of a seat that has died; those before it have, too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Departed {
+    /// The seat.
+    pub seat: usize,
+    /// Its epoch.
+    pub epoch: u32,
+}
+
+impl Departed {
+    /// Is the occupant with that epoch among them?
+    pub fn includes(&self, epoch: u32) -> bool {
+        // Epochs go up, and begin anew some day.
+        self.epoch.wrapping_sub(epoch) <= u32::MAX / 2
+    }
 }
 
 /// What the manager may be asked for.
@@ -196,32 +215,38 @@ impl Exchange {
         Some(Occupant { epoch: (word >> STANDING_BITS) as u32, standing })
     }
 
-    /// Can the seat be given to another occupant: is the last one dead, and has everybody alive seen what it has said,
-    /// and let go of it?
+    /// Has everybody alive let go of all that was said from a seat?
     ///
     /// # Panics
     ///
     /// If there is no such seat.
-    pub fn is_free(&self, seat: usize) -> bool {
-        match self.occupant(seat) {
-            None => true,
-            Some(Occupant { standing: Standing::Dead, .. }) => {
-                // In this order: whoever takes a greeting holds the seat before.
-                let is_held = |holder| self.has_greeted(seat, holder) || self.held(holder, seat).load(SeqCst) != 0;
-                (0..self.seats).all(|holder| !self.is_alive(holder) || !is_held(holder))
+    pub fn is_read_out(&self, seat: usize) -> bool {
+        let is_unread = |reader| match self.occupant(reader) {
+            Some(Occupant { epoch, standing }) if standing != Standing::Dead => {
+                self.unread(seat, reader, epoch).is_some()
             }
-            Some(_) => false,
-        }
+            _ => false,
+        };
+        !(0..self.seats).any(is_unread)
     }
 
-    /// Gives a free seat to a new occupant, from whom on it is another epoch.
+    /// Who has died: nobody of them says anything more.
+    pub fn departed(&self) -> Vec<Departed> {
+        let last = |seat: usize| {
+            let Occupant { epoch, standing } = self.occupant(seat)?;
+            let epoch = if standing == Standing::Dead { epoch } else { epoch.wrapping_sub(1) };
+            Some(Departed { seat, epoch }).filter(|_| epoch != 0)
+        };
+        (0..self.seats).filter_map(last).collect()
+    }
+
+    /// Gives a seat, whose last occupant must be dead, to a new one, from whom on it is another epoch.
     ///
     /// # Panics
     ///
     /// If there is no such seat.
     pub fn seat_next(&self, seat: usize) {
         let epoch = self.occupant(seat).map_or(0, |before| before.epoch).wrapping_add(1).max(1);
-        (0..self.seats).for_each(|other| self.held(seat, other).store(0, SeqCst));
         self.greetings(seat).iter().for_each(|word| word.store(0, SeqCst));
         self.seat(seat)[1..].iter().for_each(|word| word.store(0, SeqCst));
         self.stand(seat, Occupant { epoch, standing: Standing::Serving });
@@ -279,35 +304,6 @@ impl Exchange {
         (0..self.seats).filter(|seat| self.is_alive(*seat)).for_each(|seat| self.doorbells[seat].ring());
     }
 
-    /// The occupant of `holder` is about to open an end of a ring to or from the occupant of `seat`: whose epoch is it?
-    /// None if nobody alive sits there.
-    ///
-    /// # Panics
-    ///
-    /// If there is no such seat.
-    pub fn hold(&self, holder: usize, seat: usize) -> Option<u32> {
-        let epoch = self.occupant(seat)?.epoch;
-        self.held(holder, seat).store(u64::from(epoch), SeqCst);
-        // The manager looks who holds it and gives it away then: one of us sees the other.
-        match self.occupant(seat) {
-            Some(now) if now.epoch == epoch && now.standing != Standing::Dead => Some(epoch),
-            _ => {
-                self.let_go(holder, seat, epoch);
-                None
-            }
-        }
-    }
-
-    /// The occupant of `holder` has no ring open any more to or from the occupant of `seat` with that epoch. Without
-    /// effect if it holds another one by now.
-    ///
-    /// # Panics
-    ///
-    /// If there is no such seat.
-    pub fn let_go(&self, holder: usize, seat: usize, epoch: u32) {
-        let _ = self.held(holder, seat).compare_exchange(u64::from(epoch), 0, SeqCst, SeqCst);
-    }
-
     /// The ring from one seat to another.
     ///
     /// # Panics
@@ -324,39 +320,67 @@ impl Exchange {
         NonZeroU64::MIN.saturating_add(u64::from(from) << 32 | u64::from(to))
     }
 
-    /// Tells the occupant of `to` that the one of `from` has opened their ring; its doorbell is to be rung behind it.
+    /// The epochs of the two occupants between whom a ring with that epoch is.
+    pub fn occupants_of(ring_epoch: NonZeroU64) -> (u32, u32) {
+        let both = ring_epoch.get() - 1;
+        ((both >> 32) as u32, both as u32)
+    }
+
+    /// The epoch of the ring from `from` that the occupant of `to` with this epoch has not let go of. While there is one,
+    /// that ring is its to read, and must not be reset.
     ///
     /// # Panics
     ///
     /// If there is no such seat.
-    pub fn greet(&self, from: usize, to: usize) {
+    pub fn unread(&self, from: usize, to: usize, to_epoch: u32) -> Option<NonZeroU64> {
+        let epoch = NonZeroU64::new(self.reads(to, from).load(SeqCst))?;
+        // Otherwise it was for somebody before, who is dead.
+        (Exchange::occupants_of(epoch).1 == to_epoch).then_some(epoch)
+    }
+
+    /// Tells the occupant of `to` that the one of `from` has opened their ring as this epoch, of which nothing is to be
+    /// [unread](Exchange::unread) from an earlier one; its doorbell is to be rung behind it.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such seat.
+    pub fn greet(&self, from: usize, to: usize, ring_epoch: NonZeroU64) {
+        self.reads(to, from).store(ring_epoch.get(), SeqCst);
         self.greetings(to)[from / 64].fetch_or(1 << (from % 64), SeqCst);
     }
 
-    /// Who has opened a ring to `seat` since the last time, each with its epoch. They are held from now on: also one
-    /// that is dead meanwhile, whose ring is still to be read. To miss none, clear the doorbell first.
+    /// Who may have opened a ring to `seat` since the last time: [`Exchange::unread`] says which one. To miss none, clear
+    /// the doorbell first.
     ///
     /// # Panics
     ///
     /// If there is no such seat.
-    pub fn take_greetings(&self, seat: usize) -> Vec<(usize, u32)> {
+    pub fn take_greetings(&self, seat: usize) -> Vec<usize> {
         let mut greeted = Vec::new();
         for (index, word) in self.greetings(seat).iter().enumerate() {
             let mut bits = word.load(SeqCst);
+            if bits != 0 {
+                word.fetch_and(!bits, SeqCst);
+            }
             while bits != 0 {
                 let from = 64 * index + bits.trailing_zeros() as usize;
                 bits &= bits - 1;
-                if from < self.seats
-                    && let Some(Occupant { epoch, .. }) = self.occupant(from)
-                {
-                    // Its seat is not given away before the greeting is taken, so it is still the one who greeted.
-                    self.held(seat, from).store(u64::from(epoch), SeqCst);
-                    greeted.push((from, epoch));
-                }
-                word.fetch_and(!(1 << (from % 64)), SeqCst);
+                greeted.extend(Some(from).filter(|from| *from < self.seats));
             }
         }
         greeted
+    }
+
+    /// The occupant of `to` reads no more from the ring from `from` with that epoch; whoever sits there by now, and may
+    /// wait for that, is rung.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such seat.
+    pub fn let_go(&self, from: usize, to: usize, ring_epoch: NonZeroU64) {
+        let _ = self.reads(to, from).compare_exchange(ring_epoch.get(), 0, SeqCst, SeqCst);
+        // It looks at that word, and waits for its doorbell then.
+        self.doorbells[from].ring();
     }
 
     /// Asks the manager for something, and rings it.
@@ -381,6 +405,17 @@ impl Exchange {
         self.wish(Wish::Leave);
     }
 
+    /// The same, if it has that epoch: not when another one sits there by now.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such seat.
+    pub fn want_leave_of(&self, seat: usize, epoch: u32) {
+        if self.occupant(seat).is_some_and(|now| now.epoch == epoch) {
+            self.want_leave(seat);
+        }
+    }
+
     /// Is the occupant of a seat wanted to leave? It was asked now.
     ///
     /// # Panics
@@ -398,10 +433,6 @@ impl Exchange {
     /// Is a reload under way?
     pub fn is_reloading(&self) -> bool {
         self.server()[2].load(SeqCst) != 0
-    }
-
-    fn has_greeted(&self, from: usize, to: usize) -> bool {
-        self.greetings(to)[from / 64].load(SeqCst) & (1 << (from % 64)) != 0
     }
 
     fn is_alive(&self, seat: usize) -> bool {
@@ -433,9 +464,9 @@ impl Exchange {
         self.region.u64s(bitmaps_at(self.seats) + seat * words * WORD_BYTES, words)
     }
 
-    fn held(&self, holder: usize, seat: usize) -> &AtomicU64 {
-        assert!(holder < self.seats && seat < self.seats, "seats {holder} and {seat} of {}", self.seats);
-        &self.region.u64s(holds_at(self.seats) + (holder * self.seats + seat) * WORD_BYTES, 1)[0]
+    fn reads(&self, reader: usize, writer: usize) -> &AtomicU64 {
+        assert!(reader < self.seats && writer < self.seats, "seats {reader} and {writer} of {}", self.seats);
+        &self.region.u64s(reads_at(self.seats) + (reader * self.seats + writer) * WORD_BYTES, 1)[0]
     }
 }
 
@@ -448,17 +479,17 @@ const fn bitmaps_at(seats: usize) -> usize {
     (1 + SEAT_LINES * seats) * LINE_BYTES
 }
 
-const fn holds_at(seats: usize) -> usize {
+const fn reads_at(seats: usize) -> usize {
     bitmaps_at(seats) + seats * bitmap_words(seats) * WORD_BYTES
 }
 
 const fn rings_at(seats: usize) -> usize {
-    (holds_at(seats) + seats * seats * WORD_BYTES).next_multiple_of(LINE_BYTES)
+    (reads_at(seats) + seats * seats * WORD_BYTES).next_multiple_of(LINE_BYTES)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Count, Exchange, Occupant, SEATS_MAX, Standing, Wish};
+    use super::{Count, Departed, Exchange, Occupant, SEATS_MAX, Standing, Wish};
     use crate::ring::reader::Reader;
     use crate::ring::writer::{Limits, Pushed, Writer};
     use rustix::process::getpid;
@@ -473,68 +504,78 @@ mod tests {
     #[test]
     fn a_seat_has_one_occupant_after_the_other() {
         let exchange = Exchange::new(3, 4096).unwrap();
-        assert_eq!((exchange.occupant(1), exchange.is_free(1), exchange.hold(0, 1)), (None, true, None));
+        assert_eq!((exchange.occupant(1), exchange.departed()), (None, vec![]));
         let version = exchange.version();
         exchange.seat_next(1);
         exchange.set_pid(1, getpid());
         assert_ne!(exchange.version(), version);
-        assert_eq!((exchange.occupant(1), exchange.is_free(1), exchange.pid(1)), (serving(1), false, Some(getpid())));
+        assert_eq!((exchange.occupant(1), exchange.pid(1), exchange.departed()), (serving(1), Some(getpid()), vec![]));
         exchange.leave(1);
         assert_eq!(exchange.occupant(1), Some(Occupant { epoch: 1, standing: Standing::Leaving }));
-        assert_eq!((exchange.is_free(1), exchange.hold(2, 1)), (false, Some(1)));
-        exchange.let_go(2, 1, 1);
         exchange.bury(1);
-        assert_eq!((exchange.is_free(1), exchange.pid(1), exchange.hold(2, 1)), (true, None, None));
+        assert_eq!((exchange.pid(1), exchange.departed()), (None, vec![Departed { seat: 1, epoch: 1 }]));
         exchange.seat_next(1);
-        assert_eq!(exchange.occupant(1), serving(2));
+        assert_eq!((exchange.occupant(1), exchange.departed()), (serving(2), vec![Departed { seat: 1, epoch: 1 }]));
+        exchange.bury(1);
+        assert_eq!(exchange.departed(), [Departed { seat: 1, epoch: 2 }]);
     }
 
     #[test]
-    fn a_dead_occupants_seat_is_free_once_nobody_alive_holds_it() {
+    fn who_has_died_has_died_before_those_who_follow() {
+        for (last, epoch, is_dead) in [
+            (3, 3, true),
+            (3, 1, true),
+            (3, 4, false),
+            (1, 2, false),
+            (2, u32::MAX, true),
+            (u32::MAX, 1, false),
+            (u32::MAX, u32::MAX - 1, true),
+        ] {
+            assert_eq!(Departed { seat: 0, epoch: last }.includes(epoch), is_dead, "{epoch} when {last} has died");
+        }
+    }
+
+    #[test]
+    fn what_a_dead_one_has_said_is_its_readers_until_he_lets_go() {
         let exchange = Exchange::new(3, 4096).unwrap();
         (0..3).for_each(|seat| exchange.seat_next(seat));
-        assert_eq!((exchange.hold(0, 1), exchange.hold(2, 1)), (Some(1), Some(1)));
+        let epoch = Exchange::ring_epoch;
+        assert_eq!(Exchange::occupants_of(epoch(7, u32::MAX)), (7, u32::MAX));
+        assert_eq!(exchange.unread(1, 0, 1), None);
+        exchange.greet(1, 0, epoch(1, 1));
+        exchange.greet(1, 2, epoch(1, 1));
+        assert_eq!((exchange.unread(1, 0, 1), exchange.unread(1, 2, 1)), (Some(epoch(1, 1)), Some(epoch(1, 1))));
         exchange.bury(1);
-        assert!(!exchange.is_free(1));
-        exchange.let_go(0, 1, 2);
-        exchange.let_go(2, 1, 2);
-        exchange.let_go(0, 1, 1);
-        assert!(!exchange.is_free(1));
+        exchange.seat_next(1);
+        assert_eq!(exchange.unread(1, 0, 1), Some(epoch(1, 1)), "also before he has taken the greeting");
+        assert_eq!(exchange.take_greetings(0), [1]);
+        assert!(!exchange.is_read_out(1));
+        exchange.let_go(1, 0, epoch(2, 1));
+        assert_eq!(exchange.unread(1, 0, 1), Some(epoch(1, 1)), "that was another ring");
+        exchange.let_go(1, 0, epoch(1, 1));
+        assert_eq!((exchange.unread(1, 0, 1), exchange.is_read_out(1)), (None, false));
+        // The other reader is followed by one for whom it is not.
         exchange.bury(2);
-        assert!(exchange.is_free(1));
-        // The one who held it is followed by one who does not.
+        assert!(exchange.is_read_out(1));
         exchange.seat_next(2);
-        assert!(exchange.is_free(1));
-    }
-
-    #[test]
-    fn a_seat_is_not_given_away_before_its_occupant_s_greetings_are_taken() {
-        let exchange = Exchange::new(3, 4096).unwrap();
-        (0..3).for_each(|seat| exchange.seat_next(seat));
-        exchange.greet(1, 0);
-        exchange.greet(1, 2);
-        exchange.bury(1);
-        exchange.bury(2);
-        assert!(!exchange.is_free(1), "somebody alive has not looked yet");
-        assert_eq!(exchange.take_greetings(0), [(1, 1)]);
-        assert!(!exchange.is_free(1), "and holds it since he has");
-        exchange.let_go(0, 1, 1);
-        assert!(exchange.is_free(1));
+        assert_eq!((exchange.is_read_out(1), exchange.unread(1, 2, 2)), (true, None));
     }
 
     #[test]
     fn greetings_and_wishes_are_taken_once() {
         let exchange = Exchange::new(70, 64).unwrap();
-        [3, 69, 69].into_iter().for_each(|seat| exchange.seat_next(seat));
-        exchange.greet(3, 5);
-        exchange.greet(69, 5);
-        exchange.greet(69, 5);
-        assert_eq!((exchange.take_greetings(4), exchange.take_greetings(5)), (vec![], vec![(3, 1), (69, 2)]));
+        [3, 69, 69].into_iter().for_each(|from| exchange.greet(from, 5, Exchange::ring_epoch(1, 1)));
+        assert_eq!((exchange.take_greetings(4), exchange.take_greetings(5)), (vec![], vec![3, 69]));
         assert_eq!(exchange.take_greetings(5), vec![]);
         exchange.wish(Wish::Reload);
         exchange.want_leave(7);
         assert_eq!(exchange.take_wishes().collect::<Vec<_>>(), [Wish::Reload, Wish::Leave]);
         assert_eq!((exchange.take_want_leave(6), exchange.take_want_leave(7)), (false, true));
+        exchange.seat_next(8);
+        exchange.want_leave_of(8, 2);
+        assert!(!exchange.take_want_leave(8), "another one is meant");
+        exchange.want_leave_of(8, 1);
+        assert_eq!((exchange.take_want_leave(8), exchange.take_wishes().count()), (true, 1));
         assert_eq!((exchange.take_wishes().count(), exchange.take_want_leave(7)), (0, false));
     }
 
@@ -586,8 +627,12 @@ mod tests {
         for value in [1, 3, 255, u64::MAX, u64::MAX << 8 | 1] {
             exchange.region.u64s(0, super::rings_at(5) / 8).iter().for_each(|word| word.store(value, SeqCst));
             for seat in 0..5 {
-                let _ = (exchange.occupant(seat), exchange.is_free(seat), exchange.pid(seat), exchange.hold(0, seat));
-                assert!(exchange.take_greetings(seat).iter().all(|(from, _)| *from < 5));
+                let _ = (exchange.occupant(seat), exchange.is_read_out(seat), exchange.pid(seat));
+                if let Some(epoch) = exchange.unread(seat, 0, seat as u32) {
+                    exchange.let_go(seat, 0, epoch);
+                }
+                assert!(exchange.departed().iter().all(|departed| departed.seat < 5));
+                assert!(exchange.take_greetings(seat).iter().all(|from| *from < 5));
                 exchange.leave(seat);
                 exchange.bury(seat);
                 exchange.seat_next(seat);

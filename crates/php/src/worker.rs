@@ -256,7 +256,7 @@ impl Worker {
     }
 
     /// Without a loop nobody sends later what has no room now: whoever sends waits. Nor does anybody else see who has
-    /// died, whose seat is for nobody until all have let go of it.
+    /// died, and what that one had not begun.
     pub(crate) fn make_room(&mut self) {
         if self.role != Role::User || registry::is_looping() {
             return;

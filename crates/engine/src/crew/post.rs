@@ -10,7 +10,7 @@ use std::collections::{HashMap, VecDeque};
 use std::ops::Range;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::SystemTime;
-use wirewool_ipc::exchange::{Exchange, Standing};
+use wirewool_ipc::exchange::{Departed, Exchange, Standing};
 use wirewool_ipc::ring::writer::Kept;
 
 /// Why a parcel was not accepted.
@@ -174,9 +174,11 @@ impl Post {
         self.waiting[place] = back;
     }
 
-    /// Their seats are empty: what they had begun of this process's is lost.
-    pub(crate) fn bury(&mut self, dead: &[(usize, u32)], lost: &mut VecDeque<Parcel>) {
-        let is_dead = |holder: Occupancy| dead.contains(&(holder.seat, holder.epoch));
+    /// All that these have sent has been taken: what they had begun of this process's is lost.
+    pub(crate) fn bury(&mut self, dead: &[Departed], lost: &mut VecDeque<Parcel>) {
+        let is_dead = |holder: Occupancy| {
+            dead.iter().any(|departed| departed.seat == holder.seat && departed.includes(holder.epoch))
+        };
         let mut numbers: Vec<u64> =
             self.tasks.iter().filter(|(_, holder)| holder.is_some_and(is_dead)).map(|(number, _)| *number).collect();
         numbers.sort_unstable();
@@ -307,7 +309,7 @@ mod tests {
     use std::collections::VecDeque;
     use std::sync::Arc;
     use std::sync::atomic::Ordering::Relaxed;
-    use wirewool_ipc::exchange::{Count, Exchange};
+    use wirewool_ipc::exchange::{Count, Departed, Exchange};
     use wirewool_ipc::table::Table;
 
     const OUTBOX_BYTES_MAX: usize = 1000;
@@ -371,13 +373,12 @@ mod tests {
 
         /// The sender has heard of these deaths: the tasks that are lost, and who had them.
         fn lost_with(&mut self, dead: &[usize]) -> Vec<(u64, usize)> {
-            let epochs: Vec<_> =
-                dead.iter().map(|seat| (*seat, self.exchange.occupant(*seat).unwrap().epoch)).collect();
+            let epoch = |seat: usize| self.exchange.occupant(seat).unwrap().epoch;
+            let departed: Vec<_> = dead.iter().map(|seat| Departed { seat: *seat, epoch: epoch(*seat) }).collect();
             let mut lost = VecDeque::new();
             self.remote.rang();
-            self.remote.bury(&epochs, &mut lost);
+            self.remote.bury(&departed, &mut lost);
             self.remote.ring();
-            epochs.iter().for_each(|(seat, epoch)| self.exchange.let_go(0, *seat, *epoch));
             assert!(lost.iter().all(|parcel| parcel.kind == Kind::Lost));
             lost.iter().map(|parcel| (parcel.task, parcel.from)).collect()
         }
@@ -494,6 +495,27 @@ mod tests {
     }
 
     #[test]
+    fn a_death_that_was_not_seen_loses_as_much() {
+        let mut world = World::new();
+        let mut first = world.reader(TASK);
+        world.tasks(Some(0), 3);
+        assert_eq!(first.begin(0, 2).len(), 2);
+        // Whoever sends is busy while the place changes hands, and another one sits in the same seat.
+        world.exchange.bury(TASK);
+        let mut second = world.seat(TASK);
+        let departed = world.exchange.departed();
+        let mut lost = VecDeque::new();
+        world.remote.rang();
+        world.remote.bury(&departed, &mut lost);
+        assert_eq!(lost.iter().map(|parcel| parcel.task).collect::<Vec<_>>(), [0, 1]);
+        assert_eq!(world.task(Some(0), "number 3"), Ok(3));
+        assert_eq!(second.texts(9), texts(2..4));
+        // Those are not lost, however often it is asked.
+        world.remote.bury(&departed, &mut lost);
+        assert_eq!(lost.len(), 2);
+    }
+
+    #[test]
     fn another_occupants_death_loses_nothing() {
         let mut world = World::new();
         let mut first = world.reader(TASK);
@@ -502,7 +524,8 @@ mod tests {
         assert_eq!(world.lost_with(&[TASK + 1]), []);
         let epoch = first.occupancy().epoch;
         let mut lost = VecDeque::new();
-        world.remote.bury(&[(TASK, epoch + 1), (TASK + SECOND, epoch)], &mut lost);
+        let departed = [(TASK, epoch - 1), (TASK + SECOND, epoch)].map(|(seat, epoch)| Departed { seat, epoch });
+        world.remote.bury(&departed, &mut lost);
         assert!(lost.is_empty());
         assert_eq!(first.texts(9), texts(0..1));
     }

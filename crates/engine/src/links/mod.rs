@@ -11,6 +11,8 @@
 
 pub(crate) mod datagram;
 pub(crate) mod readers;
+#[cfg(test)]
+mod steps;
 pub(crate) mod writers;
 
 /// The longest record: a message or a request of 4 GiB, less what stands around it.

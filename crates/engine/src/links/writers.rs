@@ -6,12 +6,22 @@ use wirewool_ipc::exchange::{Exchange, Standing};
 use wirewool_ipc::ring::RingError;
 use wirewool_ipc::ring::writer::{Kept, Limits, Pushed, Writer};
 
+/// What a record that waits takes besides its payload.
+const KEPT_BYTES: usize = 64;
+
 /// Nobody takes it: there is no such occupant, or the ring to it is broken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Nobody;
 
+/// What is written to.
+enum End {
+    Ring(Box<Writer>),
+    /// The reader has not let go of the ring of whoever sat here before: what is for it, and the bytes of that.
+    Waiting(Vec<Kept>, usize),
+}
+
 struct Open {
-    writer: Writer,
+    end: End,
     epoch: u32,
     /// How many records were pushed.
     pushed: u64,
@@ -54,7 +64,19 @@ impl Writers {
     /// It is lost.
     pub(crate) fn push(&mut self, to: usize, tag: u16, parts: &[&[u8]]) -> Result<(), Nobody> {
         let Some(open) = self.open(to) else { return Err(Nobody) };
-        match open.writer.push(tag, parts) {
+        let pushed = match &mut open.end {
+            End::Ring(writer) => writer.push(tag, parts),
+            End::Waiting(..) if parts.iter().map(|part| part.len()).sum::<usize>() > RECORD_BYTES_MAX => {
+                Ok(Pushed::TooLong)
+            }
+            End::Waiting(records, bytes) => {
+                let record = Kept { tag, payload: parts.concat() };
+                *bytes += record.payload.len() + KEPT_BYTES;
+                records.push(record);
+                Ok(Pushed::Kept)
+            }
+        };
+        match pushed {
             Ok(Pushed::Whole | Pushed::Kept) => {
                 open.pushed = open.pushed.wrapping_add(1);
                 if !std::mem::replace(&mut open.unrung, true) {
@@ -72,13 +94,12 @@ impl Writers {
 
     /// Was this the last record that was pushed there? The first `skip` bytes of its payload do not matter.
     pub(crate) fn last_is(&self, to: usize, tag: u16, skip: usize, parts: &[&[u8]]) -> bool {
-        let open = self.open.get(to).and_then(Option::as_ref);
-        open.is_some_and(|open| open.writer.last_is(tag, skip, parts))
+        self.writer(to).is_some_and(|writer| writer.last_is(tag, skip, parts))
     }
 
     /// How many records the occupant of a seat has begun with; none if no ring to it is open.
     pub(crate) fn begun(&self, to: usize) -> Option<u64> {
-        self.open.get(to)?.as_ref().map(|open| open.writer.begun())
+        self.open.get(to)?.as_ref().map(Open::begun)
     }
 
     /// Which occupant of a seat a ring is open to.
@@ -89,12 +110,12 @@ impl Writers {
     /// Has the occupant of a seat something to begin with still?
     pub(crate) fn has_unbegun(&self, to: usize) -> bool {
         let open = self.open.get(to).and_then(Option::as_ref);
-        open.is_some_and(|open| open.writer.begun() < open.pushed)
+        open.is_some_and(|open| open.begun() < open.pushed)
     }
 
     /// What is kept for the occupant of a seat, in bytes.
     pub(crate) fn kept_bytes(&self, to: usize) -> usize {
-        self.open.get(to).and_then(Option::as_ref).map_or(0, |open| open.writer.kept_bytes())
+        self.open.get(to).and_then(Option::as_ref).map_or(0, Open::kept_bytes)
     }
 
     /// May somebody have to be rung?
@@ -107,7 +128,8 @@ impl Writers {
         while let Some(to) = self.unrung.pop() {
             let Some(open) = &mut self.open[to] else { continue };
             open.unrung = false;
-            let must_ring = open.writer.must_ring();
+            let End::Ring(writer) = &mut open.end else { continue };
+            let must_ring = writer.must_ring();
             if !std::mem::replace(&mut open.rung, true) || must_ring {
                 self.exchange.doorbell(to).ring();
             }
@@ -123,11 +145,11 @@ impl Writers {
     pub(crate) fn flush(&mut self) {
         for to in 0..self.open.len() {
             let Some(open) = &mut self.open[to] else { continue };
-            if open.writer.kept_bytes() == 0 {
+            if open.kept_bytes() == 0 {
                 continue;
             }
-            match open.writer.flush() {
-                Ok(_) => {
+            match open.flush(&self.exchange, (self.seat, self.epoch), to) {
+                Ok(()) => {
                     if !std::mem::replace(&mut open.unrung, true) {
                         self.unrung.push(to);
                     }
@@ -141,8 +163,8 @@ impl Writers {
     pub(crate) fn may_sleep(&mut self) -> bool {
         let mut may_sleep = true;
         for to in 0..self.open.len() {
-            let Some(open) = &mut self.open[to] else { continue };
-            match open.writer.sleep() {
+            let Some(Open { end: End::Ring(writer), .. }) = &mut self.open[to] else { continue };
+            match writer.sleep() {
                 Ok(may) => may_sleep &= may,
                 Err(error) => self.fail(to, error),
             }
@@ -166,7 +188,11 @@ impl Writers {
     pub(crate) fn close(&mut self, to: usize) -> Vec<Kept> {
         let Some(open) = self.open.get_mut(to).and_then(Option::take) else { return Vec::new() };
         self.closed[to] = open.epoch;
-        let undelivered = open.writer.take_undelivered();
+        let writer = match open.end {
+            End::Ring(writer) => writer,
+            End::Waiting(records, _) => return records,
+        };
+        let undelivered = writer.take_undelivered();
         if let Some(error) = undelivered.lost {
             tracing::error!("what was under way to the occupant of seat {to} may be lost: {error}");
         }
@@ -181,8 +207,16 @@ impl Writers {
     pub(crate) fn resume(&mut self, to: usize, records: Vec<Kept>) -> Result<(), Vec<Kept>> {
         let Some(open) = self.open(to) else { return Err(records) };
         open.pushed = open.pushed.wrapping_add(records.len() as u64);
-        // What is wrong with the ring is said by the next push.
-        let _ = open.writer.resume(records);
+        match &mut open.end {
+            End::Ring(writer) => {
+                // What is wrong with the ring is said by the next push.
+                let _ = writer.resume(records);
+            }
+            End::Waiting(waiting, bytes) => {
+                *bytes += records.iter().map(|record| record.payload.len() + KEPT_BYTES).sum::<usize>();
+                waiting.extend(records);
+            }
+        }
         if !std::mem::replace(&mut open.unrung, true) {
             self.unrung.push(to);
         }
@@ -198,29 +232,80 @@ impl Writers {
 
     /// Opens the ring to whoever sits in a seat.
     fn begin(&self, to: usize) -> Option<Open> {
-        let epoch = self.exchange.hold(self.seat, to)?;
-        if self.closed[to] == epoch {
+        let now = self.exchange.occupant(to)?;
+        if now.standing == Standing::Dead || self.closed[to] == now.epoch {
             return None;
         }
-        let ring = self.exchange.ring(self.seat, to);
-        let ring_epoch = Exchange::ring_epoch(self.epoch, epoch);
-        // Nobody else has it open: its reader waits for the greeting, and earlier ones have let go of it.
-        ring.reset(ring_epoch);
-        let limits = Limits { record_bytes_max: RECORD_BYTES_MAX, kept_bytes_max: usize::MAX };
-        let writer = Writer::open(ring, ring_epoch, limits).ok()?;
-        // At once: what is in the ring when this side dies is still read.
-        self.exchange.greet(self.seat, to);
-        Some(Open { writer, epoch, pushed: 0, rung: false, unrung: false })
+        let end = match open_ring(&self.exchange, (self.seat, self.epoch), (to, now.epoch)).ok()? {
+            Some(writer) => End::Ring(writer),
+            None => End::Waiting(Vec::new(), 0),
+        };
+        Some(Open { end, epoch: now.epoch, pushed: 0, rung: false, unrung: false })
+    }
+
+    fn writer(&self, to: usize) -> Option<&Writer> {
+        match &self.open.get(to)?.as_ref()?.end {
+            End::Ring(writer) => Some(writer),
+            End::Waiting(..) => None,
+        }
     }
 
     #[cold]
     fn fail(&mut self, to: usize, error: RingError) {
         tracing::error!("the ring to seat {to} is given up: {error}");
+        // Whoever of both is a worker is to be replaced: nothing is heard of it otherwise.
         if let Some(open) = self.open[to].take() {
             self.closed[to] = open.epoch;
+            self.exchange.want_leave_of(to, open.epoch);
         }
-        // Whoever of both is a worker is to be replaced: nothing is heard of it otherwise.
-        self.exchange.want_leave(to);
         self.exchange.want_leave(self.seat);
     }
+}
+
+impl Open {
+    /// Writes what there is room for, of the occupant `me` to the one in the seat `to`.
+    fn flush(&mut self, exchange: &Exchange, me: (usize, u32), to: usize) -> Result<(), RingError> {
+        match &mut self.end {
+            End::Ring(writer) => writer.flush().map(|_| ()),
+            End::Waiting(records, _) => {
+                let Some(mut writer) = open_ring(exchange, me, (to, self.epoch))? else { return Ok(()) };
+                let resumed = writer.resume(std::mem::take(records));
+                self.end = End::Ring(writer);
+                resumed
+            }
+        }
+    }
+
+    fn begun(&self) -> u64 {
+        match &self.end {
+            End::Ring(writer) => writer.begun(),
+            End::Waiting(..) => 0,
+        }
+    }
+
+    fn kept_bytes(&self) -> usize {
+        match &self.end {
+            End::Ring(writer) => writer.kept_bytes(),
+            End::Waiting(_, bytes) => *bytes,
+        }
+    }
+}
+
+/// Opens the ring from one occupant to another; none while that one still reads what a dead one has sent it.
+fn open_ring(
+    exchange: &Exchange,
+    (from, from_epoch): (usize, u32),
+    (to, to_epoch): (usize, u32),
+) -> Result<Option<Box<Writer>>, RingError> {
+    if exchange.unread(from, to, to_epoch).is_some() {
+        return Ok(None);
+    }
+    let (ring, epoch) = (exchange.ring(from, to), Exchange::ring_epoch(from_epoch, to_epoch));
+    // Nobody alive has it open: its writers and readers before are dead, or have let go of it.
+    ring.reset(epoch);
+    let limits = Limits { record_bytes_max: RECORD_BYTES_MAX, kept_bytes_max: usize::MAX };
+    let writer = Writer::open(ring, epoch, limits)?;
+    // At once: what is in the ring when this side dies is still read.
+    exchange.greet(from, to, epoch);
+    Ok(Some(Box::new(writer)))
 }

@@ -10,6 +10,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 use wirewool_hub::event::Handler;
+use wirewool_ipc::exchange::Departed;
 
 /// How long a task worker sleeps at most before it looks again whether there is room for what it has sent.
 const ROOM_PAUSE: Duration = Duration::from_millis(5);
@@ -174,7 +175,7 @@ pub(super) fn take_parcels(intake: &mut Intake, among: Option<&Among>, parcels: 
 }
 
 /// The rings to the dead are closed. All that they have sent was taken before.
-pub(super) fn bury(among: &Among, dead: &[(usize, u32)], parcels: &mut VecDeque<Parcel>) {
+pub(super) fn bury(among: &Among, dead: &[Departed], parcels: &mut VecDeque<Parcel>) {
     among.way.with(|remote| {
         remote.rang();
         remote.bury(dead, parcels);
@@ -188,5 +189,4 @@ pub(super) fn see_dead(desk: &mut Desk, among: &Among, parcels: &mut VecDeque<Pa
     let dead = desk.take_dead(parcels);
     parcels.iter().skip(first).for_each(|parcel| note_taken(among, Some(parcel)));
     bury(among, &dead, parcels);
-    dead.into_iter().for_each(|(seat, epoch)| desk.let_go(seat, epoch));
 }

@@ -133,7 +133,7 @@ impl Ring {
 
     /// Empties the ring, for whoever opens it as `epoch`, which it never was before. All its other readers and writers
     /// find out at their next step; but one that is amidst a step of its own may spoil the ring for its successors, so
-    /// it should be dead.
+    /// it should be dead, or have closed its end.
     pub fn reset(&self, epoch: NonZeroU64) {
         self.epoch().store(RESETTING, Relaxed);
         // No reader or writer that finds the old epoch has seen anything of the following.
