@@ -45,7 +45,9 @@ impl Pending {
 
     /// No task is done any more: who waits for one in a thread of his own hears of it.
     pub(crate) fn end(&self) {
-        for awaiter in std::mem::take(&mut *lock(&self.0)).into_values() {
+        // Whatever a waker or a dropped callback does, it may ask here again.
+        let awaiters = std::mem::take(&mut *lock(&self.0));
+        for awaiter in awaiters.into_values() {
             if let Awaiter::Slot(slot) = awaiter {
                 slot.fill(Err(CrewError::NotRunning));
             }
@@ -117,4 +119,29 @@ impl Slot {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Awaiter, Pending};
+    use std::sync::Arc;
+
+    /// What a future does when it is dropped.
+    struct Asks(Arc<Pending>);
+
+    impl Drop for Asks {
+        fn drop(&mut self) {
+            assert!(self.0.take(7).is_none());
+        }
+    }
+
+    #[test]
+    fn what_is_dropped_at_the_end_may_ask_again() {
+        let pending = Arc::new(Pending::default());
+        let asks = Asks(pending.clone());
+        let call = Awaiter::Call(Box::new(move |_, _| drop(asks)));
+        assert_eq!(pending.send(call, || Ok(1)), Ok(1));
+        pending.end();
+        assert!(pending.take(1).is_none());
+    }
 }

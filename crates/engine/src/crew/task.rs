@@ -197,21 +197,31 @@ impl Server {
         if let Some(handler) = &self.shared.duties.task {
             handler.gives.check(Type::of::<R>())?;
         }
-        self.shared.pending.send(awaiter, || self.send_task(None, flag::AWAITED, data))
+        // What the program's types do meanwhile holds up nobody else.
+        let payload = self.encode_task(data)?;
+        self.shared.pending.send(awaiter, || self.send_encoded(None, flag::AWAITED, payload))
     }
 
     fn send_task<T: Serialize + 'static>(&self, worker: Option<usize>, flags: u8, data: &T) -> Result<u64, CrewError> {
+        let payload = self.encode_task(data)?;
+        self.send_encoded(worker, flags, payload)
+    }
+
+    fn encode_task<T: Serialize + 'static>(&self, data: &T) -> Result<Vec<u8>, CrewError> {
         let handler = self.shared.duties.task.as_ref().ok_or(CrewError::NoHandler("Builder::on_task"))?;
         handler.takes.check(Type::of::<T>())?;
-        let place = dispatch::own_place(self);
-        if place.is_some_and(|place| self.shared.crew.role(place) == Role::Task) {
+        if dispatch::own_place(self).is_some_and(|place| self.shared.crew.role(place) == Role::Task) {
             return Err(CrewError::InTaskWorker);
         }
-        let payload = encode(data)?;
+        encode(data)
+    }
+
+    fn send_encoded(&self, worker: Option<usize>, flags: u8, payload: Vec<u8>) -> Result<u64, CrewError> {
         if self.has_ended() {
             return Err(CrewError::NotRunning);
         }
         if self.shared.mode == Mode::Thread {
+            let place = dispatch::own_place(self);
             let (number, place) = self.shared.boxes.send_task(place.unwrap_or(0), worker, flags, payload)?;
             self.shared.exchange.doorbell(place).ring();
             return Ok(number);
