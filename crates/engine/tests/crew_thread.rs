@@ -47,3 +47,14 @@ fn a_value_may_send_a_task_while_it_is_turned_into_bytes() {
     server.shutdown();
     running.join().expect("no panic").expect("it ends in order");
 }
+
+#[test]
+fn whoever_has_time_waits() {
+    let (server, running) = start(server().task_workers(1).on_task(|_, task: Task<u64>| task.data));
+    for patience in [Duration::MAX, Duration::from_secs(u64::MAX / 2), PATIENCE] {
+        assert_eq!(server.task_wait(&7u64, patience), Ok(7u64));
+        assert_eq!(server.task_wait_multi(&[1u64, 2], patience), [Ok(1u64), Ok(2)]);
+    }
+    server.shutdown();
+    running.join().expect("no panic").expect("it ends in order");
+}

@@ -89,18 +89,19 @@ impl Slot {
         }
     }
 
-    /// Waits until a time.
-    pub(crate) fn wait(&self, until: Instant) -> Outcome {
+    /// Waits until a time, if there is one.
+    pub(crate) fn wait(&self, until: Option<Instant>) -> Outcome {
         let mut state = lock(&self.state);
         loop {
             if let Some(outcome) = state.outcome.take() {
                 return outcome;
             }
-            let left = until.saturating_duration_since(Instant::now());
-            if left == Duration::ZERO {
-                return Err(CrewError::Late);
-            }
-            state = self.filled.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+            let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+            state = match left {
+                Some(Duration::ZERO) => return Err(CrewError::Late),
+                Some(left) => self.filled.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0,
+                None => self.filled.wait(state).unwrap_or_else(PoisonError::into_inner),
+            };
         }
     }
 

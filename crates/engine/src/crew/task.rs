@@ -136,8 +136,8 @@ impl Server {
         self.send_awaited::<T, R>(data, Awaiter::Call(Box::new(call)))
     }
 
-    /// Leaves a task to a task worker and waits for what comes of it. For threads of the program's own: a handler's worker
-    /// could do nothing else meanwhile.
+    /// Leaves a task to a task worker and waits for what comes of it, without an end for [`Duration::MAX`]. For threads of
+    /// the program's own: a handler's worker could do nothing else meanwhile.
     ///
     /// # Errors
     /// As [`Server::task_then`]; it was not done in time, or is lost.
@@ -146,7 +146,7 @@ impl Server {
         T: Serialize + 'static,
         R: DeserializeOwned + 'static,
     {
-        let until = Instant::now() + timeout;
+        let until = Instant::now().checked_add(timeout);
         let result = self.begin_task(data)?;
         result.wait(until)
     }
@@ -160,7 +160,7 @@ impl Server {
         T: Serialize + 'static,
         R: DeserializeOwned + 'static,
     {
-        let until = Instant::now() + timeout;
+        let until = Instant::now().checked_add(timeout);
         let begun: Vec<_> = tasks.iter().map(|data| self.begin_task(data)).collect();
         begun.into_iter().map(|result| result?.wait(until)).collect()
     }
@@ -245,7 +245,7 @@ pub struct TaskFuture<R> {
 }
 
 impl<R: DeserializeOwned> TaskFuture<R> {
-    fn wait(self, until: Instant) -> Result<R, CrewError> {
+    fn wait(self, until: Option<Instant>) -> Result<R, CrewError> {
         self.slot.wait(until).and_then(|bytes| decode(&bytes))
     }
 }
