@@ -182,14 +182,17 @@ fn oversee(
         if is_over || ends_at.is_some_and(|at| at <= Instant::now()) {
             return Ok(());
         }
-        if threads.workers.iter().all(JoinHandle::is_finished) && !server.shared.exchange.is_final() {
-            // Those who do what workers leave to them end behind these.
+        let is_late = ends_at.is_some_and(|at| at <= Instant::now() + GRACE);
+        let is_final = is_late || threads.workers.iter().all(JoinHandle::is_finished);
+        if is_final && !server.shared.exchange.is_final() {
+            // Those who do what workers leave to them end behind these, or when these should have ended.
             server.shared.exchange.set_final();
             server.shared.exchange.ring_all();
         }
         if ends_at.is_none() && server.shared.stopping.load(SeqCst) {
             listeners.shut();
             server.shutdown();
+            threads.others.iter().for_each(|thread| thread.thread().unpark());
             ends_at = Some(Instant::now() + max_wait + GRACE);
         }
         // A thread that ends rings just before it is finished: while ending, look again soon.

@@ -43,6 +43,15 @@ impl Pending {
         lock(&self.0).remove(&number)
     }
 
+    /// The same, if a thread or a future waits: it can be told from any thread.
+    pub(crate) fn take_slot(&self, number: u64) -> Option<Arc<Slot>> {
+        let mut pending = lock(&self.0);
+        let Some(Awaiter::Slot(slot)) = pending.get(&number) else { return None };
+        let slot = slot.clone();
+        pending.remove(&number);
+        Some(slot)
+    }
+
     /// No task is done any more: who waits for one in a thread of his own hears of it.
     pub(crate) fn end(&self) {
         // Whatever a waker or a dropped callback does, it may ask here again.
@@ -78,7 +87,7 @@ struct State {
 }
 
 impl Slot {
-    fn fill(&self, outcome: Outcome) {
+    pub(crate) fn fill(&self, outcome: Outcome) {
         let mut state = lock(&self.state);
         state.outcome = Some(outcome);
         let waker = state.waker.take();

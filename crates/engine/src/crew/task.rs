@@ -284,16 +284,21 @@ pub(crate) fn run(server: &Server, parcel: Parcel) -> (u8, Vec<u8>) {
     (flags | more, if is_for_nobody { Vec::new() } else { bytes })
 }
 
+/// What [`run`] answers, to whoever waits for it.
+pub(crate) fn outcome(flags: u8, bytes: Vec<u8>) -> Outcome {
+    if flags & flag::PANICKED == 0 {
+        return Ok(bytes);
+    }
+    Err(CrewError::Panicked(String::from_utf8_lossy(&bytes).into_owned()))
+}
+
 /// Something came of a task of this process's, or of the one before it: `me` is who this process is.
 pub(crate) fn ended(server: &Server, me: Option<Occupancy>, parcel: &Parcel) {
     let is_mine = me.is_none_or(|me| parcel.origin == me);
     if let Some(awaiter) = is_mine.then(|| server.shared.pending.take(parcel.task)).flatten() {
         let outcome = match parcel.kind {
             Kind::Lost => Err(CrewError::Lost),
-            _ if parcel.flags & flag::PANICKED != 0 => {
-                Err(CrewError::Panicked(String::from_utf8_lossy(&parcel.payload).into_owned()))
-            }
-            _ => Ok(parcel.payload.clone()),
+            _ => outcome(parcel.flags, parcel.payload.clone()),
         };
         return awaiter.tell(server, outcome);
     }
