@@ -19,6 +19,9 @@ pub(crate) struct Boxes {
     bytes_max: usize,
 }
 
+/// What a letter takes besides its payload, in bytes: many short ones are much.
+const LETTER_BYTES: usize = size_of::<Parcel>();
+
 #[derive(Default)]
 struct Letters {
     waiting: VecDeque<Parcel>,
@@ -30,7 +33,7 @@ struct Letters {
 
 impl Letters {
     fn push(&mut self, kind: Kind, flags: u8, from: usize, task: u64, payload: Vec<u8>) {
-        self.bytes += payload.len();
+        self.bytes += LETTER_BYTES + payload.len();
         let origin = Occupancy { seat: from, epoch: 0 };
         self.waiting.push_back(Parcel { kind, flags, from, origin, task, sent: SystemTime::now(), payload });
     }
@@ -87,7 +90,7 @@ impl Boxes {
         let mut letters = self.letters(place)?;
         let parcel = letters.waiting.pop_front();
         letters.is_busy = parcel.is_some();
-        letters.bytes -= parcel.as_ref().map_or(0, |parcel| parcel.payload.len());
+        letters.bytes -= parcel.as_ref().map_or(0, |parcel| LETTER_BYTES + parcel.payload.len());
         parcel
     }
 
@@ -113,7 +116,7 @@ impl Boxes {
             return Err(CrewError::NotRunning);
         }
         // One goes whatever its length where nothing waits, as between processes.
-        if letters.bytes > 0 && letters.bytes + payload.len() > self.bytes_max {
+        if letters.bytes > 0 && letters.bytes + LETTER_BYTES + payload.len() > self.bytes_max {
             return Err(PostError::Full { place, waiting: letters.bytes, limit: self.bytes_max }.into());
         }
         letters.push(kind, flags, from, task, payload);
@@ -135,7 +138,7 @@ impl Boxes {
 
 #[cfg(test)]
 mod tests {
-    use super::Boxes;
+    use super::{Boxes, LETTER_BYTES};
     use crate::crew::Crew;
     use crate::crew::duties::CrewError;
     use crate::crew::parcel::Kind;
@@ -178,13 +181,22 @@ mod tests {
     fn a_box_is_full_at_some_time() {
         let boxes = boxes();
         assert_eq!(boxes.send_message(0, 1, vec![0; 5000]), Ok(()), "one goes whatever its length");
-        let full = PostError::Full { place: 1, waiting: 5000, limit: 1000 };
+        let full = PostError::Full { place: 1, waiting: 5000 + LETTER_BYTES, limit: 1000 };
         assert_eq!(boxes.send_message(0, 1, vec![0; 1]), Err(full.into()));
         assert_eq!(boxes.send_message(0, 0, vec![0; 1]), Ok(()), "another one is not");
         assert!(boxes.has_room(0) && !boxes.has_room(1));
         boxes.answer(3, 1, 0, 0, vec![0; 10]);
         (0..2).for_each(|_| assert!(boxes.take(1).is_some()));
         assert_eq!(boxes.send_message(0, 1, vec![0; 1000]), Ok(()));
+    }
+
+    #[test]
+    fn empty_letters_take_room_as_well() {
+        let boxes = boxes();
+        let sent = (0..1000).take_while(|_| boxes.send_message(0, 1, Vec::new()).is_ok()).count();
+        assert_eq!(sent, 1000 / LETTER_BYTES);
+        (0..sent).for_each(|_| assert!(boxes.take(1).is_some()));
+        assert!(boxes.send_message(0, 1, vec![0; 5000]).is_ok(), "nothing waits");
     }
 
     #[test]
