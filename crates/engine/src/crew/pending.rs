@@ -15,8 +15,8 @@ type Then = dyn FnOnce(&Server, Outcome) + Send;
 
 /// What happens when a task is done.
 pub(crate) enum Awaiter {
-    /// The loop that has sent it calls this.
-    Call(Box<Then>),
+    /// The loop of that place, which has sent it, calls this.
+    Call(usize, Box<Then>),
     /// A thread or a future waits.
     Slot(Arc<Slot>),
 }
@@ -52,6 +52,11 @@ impl Pending {
         Some(slot)
     }
 
+    /// Is the loop of a place to call something still?
+    pub(crate) fn owes_call(&self, place: usize) -> bool {
+        lock(&self.0).values().any(|awaiter| matches!(awaiter, Awaiter::Call(of, _) if *of == place))
+    }
+
     /// No task is done any more: who waits for one in a thread of his own hears of it.
     pub(crate) fn end(&self) {
         // Whatever a waker or a dropped callback does, it may ask here again.
@@ -67,7 +72,7 @@ impl Pending {
 impl Awaiter {
     pub(crate) fn tell(self, server: &Server, outcome: Outcome) {
         match self {
-            Awaiter::Call(call) => call(server, outcome),
+            Awaiter::Call(_, call) => call(server, outcome),
             Awaiter::Slot(slot) => slot.fill(outcome),
         }
     }
@@ -149,9 +154,11 @@ mod tests {
     fn what_is_dropped_at_the_end_may_ask_again() {
         let pending = Arc::new(Pending::default());
         let asks = Asks(pending.clone());
-        let call = Awaiter::Call(Box::new(move |_, _| drop(asks)));
+        let call = Awaiter::Call(3, Box::new(move |_, _| drop(asks)));
         assert_eq!(pending.send(call, || Ok(1)), Ok(1));
+        assert!(pending.owes_call(3) && !pending.owes_call(0));
         pending.end();
+        assert!(!pending.owes_call(3));
         assert!(pending.take(1).is_none());
     }
 }

@@ -119,7 +119,7 @@ impl Server {
     }
 
     /// As [`Server::task`]; what comes of it goes to `then`, which the worker that has sent the task calls between two
-    /// events.
+    /// events. A worker that ends waits for that, as long as for its connections: [`Builder::max_wait_time`].
     ///
     /// # Errors
     /// As [`Server::task`]; the handler for tasks gives something else.
@@ -133,7 +133,7 @@ impl Server {
         R: DeserializeOwned + 'static,
     {
         let call = move |server: &Server, outcome: Outcome| then(server, outcome.and_then(|bytes| decode(&bytes)));
-        self.send_awaited::<T, R>(data, Awaiter::Call(Box::new(call)))
+        self.send_awaited::<T, R>(data, Awaiter::Call(dispatch::own_place(self).unwrap_or(0), Box::new(call)))
     }
 
     /// Leaves a task to a task worker and waits for what comes of it, without an end for [`Duration::MAX`]. For threads of
