@@ -11,6 +11,7 @@ use crate::frame::Outcome as HandlerOutcome;
 use crate::server::Server;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
 use std::panic::{self, AssertUnwindSafe};
@@ -237,11 +238,18 @@ impl Server {
 }
 
 /// What will come of a task.
+#[must_use = "a future does nothing unless it is awaited; `Server::task` wants no result"]
 pub struct TaskFuture<R> {
     server: Server,
     number: u64,
     slot: Arc<Slot>,
     result: PhantomData<fn() -> R>,
+}
+
+impl<R> fmt::Debug for TaskFuture<R> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("TaskFuture").field("number", &self.number).finish_non_exhaustive()
+    }
 }
 
 impl<R: DeserializeOwned> TaskFuture<R> {
