@@ -294,7 +294,10 @@ impl Running {
 
     /// The next message, but for those that come of themselves.
     fn next(&mut self) -> String {
+        let deadline = Instant::now() + PATIENCE;
         loop {
+            // Those come all the time: no read takes long.
+            assert!(Instant::now() < deadline, "nothing comes");
             let text = self.socket.read().expect("a message").into_text().expect("text").to_string();
             if !text.starts_with("beside") {
                 return text;
