@@ -146,6 +146,11 @@ impl Dispatch {
         self.requests + self.tasks
     }
 
+    /// Is something to be called here still, once a task is done?
+    pub(crate) fn owes_call(&self) -> bool {
+        own_place(&self.server).is_some_and(|place| self.server.shared.pending.owes_call(place))
+    }
+
     /// Handles what others of the crew have sent.
     #[inline]
     pub(crate) fn take_parcels(&mut self, station: &mut Station) {

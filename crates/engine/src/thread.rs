@@ -82,10 +82,10 @@ fn spawn(server: &Server, config: &Config, listeners: &Listeners, ports: &Ports)
         threads.push(spawned);
     }
     drop(ready);
-    let others = spawn_others(server);
-    drop(blocked);
-    // All of them are ready, or the server does not start.
+    // All of them are ready, or the server does not start, nor does anything of the program's own.
     let mut result = results.iter().collect::<io::Result<()>>();
+    let others = if result.is_ok() && threads.iter().all(Result::is_ok) { spawn_others(server) } else { Vec::new() };
+    drop(blocked);
     let mut running = Threads { workers: Vec::new(), others: Vec::new() };
     for (of, threads) in [(&mut running.workers, threads), (&mut running.others, others)] {
         for thread in threads {
@@ -96,13 +96,16 @@ fn spawn(server: &Server, config: &Config, listeners: &Listeners, ports: &Ports)
         }
     }
     if let Err(error) = result {
-        server.shared.stopping.store(true, SeqCst);
         server.shared.exchange.set_final();
         server.shutdown();
-        for thread in running.workers.into_iter().chain(running.others) {
+        for thread in running.workers {
             // It ends at once, or has ended: there is no connection yet.
             let _ = thread.join();
         }
+        // What the program runs by itself may take its time: it is told, and left behind.
+        running.others.iter().for_each(|thread| thread.thread().unpark());
+        server.shared.ended.store(true, SeqCst);
+        server.shared.pending.end();
         return Err(error).attempt("cannot start a worker thread");
     }
     Ok(running)
@@ -182,14 +185,17 @@ fn oversee(
         if is_over || ends_at.is_some_and(|at| at <= Instant::now()) {
             return Ok(());
         }
-        if threads.workers.iter().all(JoinHandle::is_finished) && !server.shared.exchange.is_final() {
-            // Those who do what workers leave to them end behind these.
+        let is_late = ends_at.is_some_and(|at| at <= Instant::now() + GRACE);
+        let is_final = is_late || threads.workers.iter().all(JoinHandle::is_finished);
+        if is_final && !server.shared.exchange.is_final() {
+            // Those who do what workers leave to them end behind these, or when these should have ended.
             server.shared.exchange.set_final();
             server.shared.exchange.ring_all();
         }
         if ends_at.is_none() && server.shared.stopping.load(SeqCst) {
             listeners.shut();
             server.shutdown();
+            threads.others.iter().for_each(|thread| thread.thread().unpark());
             ends_at = Some(Instant::now() + max_wait + GRACE);
         }
         // A thread that ends rings just before it is finished: while ending, look again soon.

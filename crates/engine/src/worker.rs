@@ -40,7 +40,8 @@ pub(crate) fn run(
         if is_to_end(station, dispatch) || server.shared.stopping.load(SeqCst) {
             station.end(dispatch);
         }
-        if station.has_ended() {
+        // Its successor does not have what is to be called when a task is done.
+        if station.has_ended() && (station.is_late() || !dispatch.owes_call()) {
             return Ok(());
         }
     }

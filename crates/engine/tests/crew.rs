@@ -32,7 +32,7 @@ const LONG: usize = 8 << 20;
 
 type Check = fn(&mut Running);
 
-const CHECKS: [(&str, Check); 9] = [
+const CHECKS: [(&str, Check); 10] = [
     ("a task's result comes to whoever has said what happens then", a_result_comes),
     ("results come to the finish handler", results_come_to_the_finish_handler),
     ("other threads and futures wait for results", other_threads_wait),
@@ -41,6 +41,7 @@ const CHECKS: [(&str, Check); 9] = [
     ("long values come whole", long_values_come_whole),
     ("messages come from each to each, in order", messages_come),
     ("a process of the program's own reaches all and is run again", a_process_runs_again),
+    ("a worker that is reloaded calls first what it owes", a_reload_loses_no_call),
     ("a task worker that dies loses its task alone, and that is told", a_dying_task_worker_is_told),
 ];
 
@@ -191,6 +192,7 @@ fn obey(server: &Server, frame: Frame<'_>) -> Result<(), CrewError> {
             let bytes = (0..LONG).map(|index| index as u8).collect();
             server.task_then(&Work::Reverse(bytes), say)?;
         }
+        "slow" => _ = server.task_then(&Work::Slow, say)?,
         "panic" => _ = server.task_then(&Work::Panic, say)?,
         "die" => _ = server.task_then(&Work::Die, say)?,
         "who" => _ = server.task_then(&Work::Who(fd.get()), say)?,
@@ -292,7 +294,10 @@ impl Running {
 
     /// The next message, but for those that come of themselves.
     fn next(&mut self) -> String {
+        let deadline = Instant::now() + PATIENCE;
         loop {
+            // Those come all the time: no read takes long.
+            assert!(Instant::now() < deadline, "nothing comes");
             let text = self.socket.read().expect("a message").into_text().expect("text").to_string();
             if !text.starts_with("beside") {
                 return text;
@@ -392,6 +397,18 @@ fn a_process_runs_again(server: &mut Running) {
     // It runs for 1.1 s, which are some twenty of these: more come of the next one.
     let more = server.socket.read().expect("a message").into_text().expect("text").to_string();
     assert!(more.starts_with("beside"), "{more}");
+}
+
+fn a_reload_loses_no_call(server: &mut Running) {
+    if server.mode != Mode::Process {
+        // There is no reload, or the connection ends with it.
+        return;
+    }
+    server.order("slow");
+    assert_eq!(server.answer("worker"), server.worker, "it has begun with that");
+    let master = rustix::process::Pid::from_child(&server.master);
+    kill(master, Signal::Usr1).expect("it runs");
+    assert_eq!(server.next(), "Number(0)");
 }
 
 fn a_dying_task_worker_is_told(server: &mut Running) {

@@ -1,6 +1,7 @@
 //! What threads of one process send each other where the crew are threads: a letter box for each place, bounded in bytes.
 
 use crate::crew::Crew;
+use crate::crew::duties::CrewError;
 use crate::crew::parcel::{Kind, Occupancy, Parcel};
 use crate::crew::post::PostError;
 use std::collections::VecDeque;
@@ -18,16 +19,21 @@ pub(crate) struct Boxes {
     bytes_max: usize,
 }
 
+/// What a letter takes besides its payload, in bytes: many short ones are much.
+const LETTER_BYTES: usize = size_of::<Parcel>();
+
 #[derive(Default)]
 struct Letters {
     waiting: VecDeque<Parcel>,
     bytes: usize,
     is_busy: bool,
+    /// Nobody looks into it any more.
+    is_closed: bool,
 }
 
 impl Letters {
     fn push(&mut self, kind: Kind, flags: u8, from: usize, task: u64, payload: Vec<u8>) {
-        self.bytes += payload.len();
+        self.bytes += LETTER_BYTES + payload.len();
         let origin = Occupancy { seat: from, epoch: 0 };
         self.waiting.push_back(Parcel { kind, flags, from, origin, task, sent: SystemTime::now(), payload });
     }
@@ -47,14 +53,14 @@ impl Boxes {
         worker: Option<usize>,
         flags: u8,
         payload: Vec<u8>,
-    ) -> Result<(u64, usize), PostError> {
+    ) -> Result<(u64, usize), CrewError> {
         let Crew { workers, tasks, .. } = self.crew;
         if tasks == 0 {
-            return Err(PostError::NoTaskWorkers);
+            return Err(PostError::NoTaskWorkers.into());
         }
         let place = match worker {
             Some(worker) if worker < tasks => workers + worker,
-            Some(worker) => return Err(PostError::NoSuchPlace(worker, tasks - 1)),
+            Some(worker) => return Err(PostError::NoSuchPlace(worker, tasks - 1).into()),
             None => self.idle_task_worker(),
         };
         let task = self.next_task.fetch_add(1, Relaxed);
@@ -63,7 +69,7 @@ impl Boxes {
     }
 
     /// Leaves a message for whoever sits at a place.
-    pub(crate) fn send_message(&self, from: usize, place: usize, payload: Vec<u8>) -> Result<(), PostError> {
+    pub(crate) fn send_message(&self, from: usize, place: usize, payload: Vec<u8>) -> Result<(), CrewError> {
         self.leave(place, Kind::Message, 0, from, 0, payload)
     }
 
@@ -84,8 +90,15 @@ impl Boxes {
         let mut letters = self.letters(place)?;
         let parcel = letters.waiting.pop_front();
         letters.is_busy = parcel.is_some();
-        letters.bytes -= parcel.as_ref().map_or(0, |parcel| parcel.payload.len());
+        letters.bytes -= parcel.as_ref().map_or(0, |parcel| LETTER_BYTES + parcel.payload.len());
         parcel
+    }
+
+    /// Nobody takes anything there any more, unless something waits still.
+    pub(crate) fn close(&self, place: usize) -> bool {
+        let Some(mut letters) = self.letters(place) else { return true };
+        letters.is_closed = letters.waiting.is_empty();
+        letters.is_closed
     }
 
     fn leave(
@@ -96,12 +109,15 @@ impl Boxes {
         from: usize,
         task: u64,
         payload: Vec<u8>,
-    ) -> Result<(), PostError> {
+    ) -> Result<(), CrewError> {
         let highest = self.crew.places().saturating_sub(1);
         let mut letters = self.letters(place).ok_or(PostError::NoSuchPlace(place, highest))?;
+        if letters.is_closed {
+            return Err(CrewError::NotRunning);
+        }
         // One goes whatever its length where nothing waits, as between processes.
-        if letters.bytes > 0 && letters.bytes + payload.len() > self.bytes_max {
-            return Err(PostError::Full { place, waiting: letters.bytes, limit: self.bytes_max });
+        if letters.bytes > 0 && letters.bytes + LETTER_BYTES + payload.len() > self.bytes_max {
+            return Err(PostError::Full { place, waiting: letters.bytes, limit: self.bytes_max }.into());
         }
         letters.push(kind, flags, from, task, payload);
         Ok(())
@@ -122,8 +138,9 @@ impl Boxes {
 
 #[cfg(test)]
 mod tests {
-    use super::Boxes;
+    use super::{Boxes, LETTER_BYTES};
     use crate::crew::Crew;
+    use crate::crew::duties::CrewError;
     use crate::crew::parcel::Kind;
     use crate::crew::post::PostError;
 
@@ -164,8 +181,8 @@ mod tests {
     fn a_box_is_full_at_some_time() {
         let boxes = boxes();
         assert_eq!(boxes.send_message(0, 1, vec![0; 5000]), Ok(()), "one goes whatever its length");
-        let full = PostError::Full { place: 1, waiting: 5000, limit: 1000 };
-        assert_eq!(boxes.send_message(0, 1, vec![0; 1]), Err(full));
+        let full = PostError::Full { place: 1, waiting: 5000 + LETTER_BYTES, limit: 1000 };
+        assert_eq!(boxes.send_message(0, 1, vec![0; 1]), Err(full.into()));
         assert_eq!(boxes.send_message(0, 0, vec![0; 1]), Ok(()), "another one is not");
         assert!(boxes.has_room(0) && !boxes.has_room(1));
         boxes.answer(3, 1, 0, 0, vec![0; 10]);
@@ -174,10 +191,31 @@ mod tests {
     }
 
     #[test]
+    fn empty_letters_take_room_as_well() {
+        let boxes = boxes();
+        let sent = (0..1000).take_while(|_| boxes.send_message(0, 1, Vec::new()).is_ok()).count();
+        assert_eq!(sent, 1000 / LETTER_BYTES);
+        (0..sent).for_each(|_| assert!(boxes.take(1).is_some()));
+        assert!(boxes.send_message(0, 1, vec![0; 5000]).is_ok(), "nothing waits");
+    }
+
+    #[test]
     fn what_cannot_be_sent_says_why() {
-        assert_eq!(boxes().send_message(0, 5, Vec::new()), Err(PostError::NoSuchPlace(5, 4)));
-        assert_eq!(boxes().send_task(0, Some(2), 0, Vec::new()), Err(PostError::NoSuchPlace(2, 1)));
+        assert_eq!(boxes().send_message(0, 5, Vec::new()), Err(PostError::NoSuchPlace(5, 4).into()));
+        assert_eq!(boxes().send_task(0, Some(2), 0, Vec::new()), Err(PostError::NoSuchPlace(2, 1).into()));
         let without = Boxes::new(Crew { tasks: 0, ..CREW }, 1000);
-        assert_eq!(without.send_task(0, None, 0, Vec::new()), Err(PostError::NoTaskWorkers));
+        assert_eq!(without.send_task(0, None, 0, Vec::new()), Err(PostError::NoTaskWorkers.into()));
+    }
+
+    #[test]
+    fn what_waits_is_taken_before_a_box_is_closed_and_nothing_is_left_behind_that() {
+        let boxes = boxes();
+        boxes.send_task(0, Some(0), 0, b"x".to_vec()).unwrap();
+        assert!(!boxes.close(2));
+        boxes.send_task(0, Some(0), 0, b"y".to_vec()).unwrap();
+        (0..2).for_each(|_| assert!(boxes.take(2).is_some()));
+        assert!(boxes.close(2));
+        assert_eq!(boxes.send_task(0, Some(0), 0, b"z".to_vec()), Err(CrewError::NotRunning));
+        assert!(boxes.send_task(0, Some(1), 0, b"z".to_vec()).is_ok(), "another one is open");
     }
 }

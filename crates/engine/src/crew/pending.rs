@@ -15,8 +15,8 @@ type Then = dyn FnOnce(&Server, Outcome) + Send;
 
 /// What happens when a task is done.
 pub(crate) enum Awaiter {
-    /// The loop that has sent it calls this.
-    Call(Box<Then>),
+    /// The loop of that place, which has sent it, calls this.
+    Call(usize, Box<Then>),
     /// A thread or a future waits.
     Slot(Arc<Slot>),
 }
@@ -43,9 +43,25 @@ impl Pending {
         lock(&self.0).remove(&number)
     }
 
+    /// The same, if a thread or a future waits: it can be told from any thread.
+    pub(crate) fn take_slot(&self, number: u64) -> Option<Arc<Slot>> {
+        let mut pending = lock(&self.0);
+        let Some(Awaiter::Slot(slot)) = pending.get(&number) else { return None };
+        let slot = slot.clone();
+        pending.remove(&number);
+        Some(slot)
+    }
+
+    /// Is the loop of a place to call something still?
+    pub(crate) fn owes_call(&self, place: usize) -> bool {
+        lock(&self.0).values().any(|awaiter| matches!(awaiter, Awaiter::Call(of, _) if *of == place))
+    }
+
     /// No task is done any more: who waits for one in a thread of his own hears of it.
     pub(crate) fn end(&self) {
-        for awaiter in std::mem::take(&mut *lock(&self.0)).into_values() {
+        // Whatever a waker or a dropped callback does, it may ask here again.
+        let awaiters = std::mem::take(&mut *lock(&self.0));
+        for awaiter in awaiters.into_values() {
             if let Awaiter::Slot(slot) = awaiter {
                 slot.fill(Err(CrewError::NotRunning));
             }
@@ -56,7 +72,7 @@ impl Pending {
 impl Awaiter {
     pub(crate) fn tell(self, server: &Server, outcome: Outcome) {
         match self {
-            Awaiter::Call(call) => call(server, outcome),
+            Awaiter::Call(_, call) => call(server, outcome),
             Awaiter::Slot(slot) => slot.fill(outcome),
         }
     }
@@ -76,7 +92,7 @@ struct State {
 }
 
 impl Slot {
-    fn fill(&self, outcome: Outcome) {
+    pub(crate) fn fill(&self, outcome: Outcome) {
         let mut state = lock(&self.state);
         state.outcome = Some(outcome);
         let waker = state.waker.take();
@@ -87,18 +103,19 @@ impl Slot {
         }
     }
 
-    /// Waits until a time.
-    pub(crate) fn wait(&self, until: Instant) -> Outcome {
+    /// Waits until a time, if there is one.
+    pub(crate) fn wait(&self, until: Option<Instant>) -> Outcome {
         let mut state = lock(&self.state);
         loop {
             if let Some(outcome) = state.outcome.take() {
                 return outcome;
             }
-            let left = until.saturating_duration_since(Instant::now());
-            if left == Duration::ZERO {
-                return Err(CrewError::Late);
-            }
-            state = self.filled.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+            let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+            state = match left {
+                Some(Duration::ZERO) => return Err(CrewError::Late),
+                Some(left) => self.filled.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0,
+                None => self.filled.wait(state).unwrap_or_else(PoisonError::into_inner),
+            };
         }
     }
 
@@ -117,4 +134,31 @@ impl Slot {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Awaiter, Pending};
+    use std::sync::Arc;
+
+    /// What a future does when it is dropped.
+    struct Asks(Arc<Pending>);
+
+    impl Drop for Asks {
+        fn drop(&mut self) {
+            assert!(self.0.take(7).is_none());
+        }
+    }
+
+    #[test]
+    fn what_is_dropped_at_the_end_may_ask_again() {
+        let pending = Arc::new(Pending::default());
+        let asks = Asks(pending.clone());
+        let call = Awaiter::Call(3, Box::new(move |_, _| drop(asks)));
+        assert_eq!(pending.send(call, || Ok(1)), Ok(1));
+        assert!(pending.owes_call(3) && !pending.owes_call(0));
+        pending.end();
+        assert!(!pending.owes_call(3));
+        assert!(pending.take(1).is_none());
+    }
 }

@@ -28,6 +28,7 @@ use crate::frame::Outcome as HandlerOutcome;
 use crate::server::Server;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
 use std::panic::{self, AssertUnwindSafe};
@@ -136,7 +137,7 @@ impl Server {
     }
 
     /// As [`Server::task`]; what comes of it goes to `then`, which the worker that has sent the task calls between two
-    /// events.
+    /// events. A worker that ends waits for that, as long as for its connections: [`Builder::max_wait_time`].
     ///
     /// # Errors
     /// As [`Server::task`]; the handler for tasks gives something else.
@@ -150,11 +151,11 @@ impl Server {
         R: DeserializeOwned + 'static,
     {
         let call = move |server: &Server, outcome: Outcome| then(server, outcome.and_then(|bytes| decode(&bytes)));
-        self.send_awaited::<T, R>(data, Awaiter::Call(Box::new(call)))
+        self.send_awaited::<T, R>(data, Awaiter::Call(dispatch::own_place(self).unwrap_or(0), Box::new(call)))
     }
 
-    /// Leaves a task to a task worker and waits for what comes of it. For threads of the program's own: a handler's worker
-    /// could do nothing else meanwhile.
+    /// Leaves a task to a task worker and waits for what comes of it, without an end for [`Duration::MAX`]. For threads of
+    /// the program's own: a handler's worker could do nothing else meanwhile.
     ///
     /// # Errors
     /// As [`Server::task_then`]; it was not done in time, or is lost.
@@ -163,7 +164,7 @@ impl Server {
         T: Serialize + 'static,
         R: DeserializeOwned + 'static,
     {
-        let until = Instant::now() + timeout;
+        let until = Instant::now().checked_add(timeout);
         let result = self.begin_task(data)?;
         result.wait(until)
     }
@@ -177,7 +178,7 @@ impl Server {
         T: Serialize + 'static,
         R: DeserializeOwned + 'static,
     {
-        let until = Instant::now() + timeout;
+        let until = Instant::now().checked_add(timeout);
         let begun: Vec<_> = tasks.iter().map(|data| self.begin_task(data)).collect();
         begun.into_iter().map(|result| result?.wait(until)).collect()
     }
@@ -214,21 +215,31 @@ impl Server {
         if let Some(handler) = &self.shared.duties.task {
             handler.gives.check(Type::of::<R>())?;
         }
-        self.shared.pending.send(awaiter, || self.send_task(None, flag::AWAITED, data))
+        // What the program's types do meanwhile holds up nobody else.
+        let payload = self.encode_task(data)?;
+        self.shared.pending.send(awaiter, || self.send_encoded(None, flag::AWAITED, payload))
     }
 
     fn send_task<T: Serialize + 'static>(&self, worker: Option<usize>, flags: u8, data: &T) -> Result<u64, CrewError> {
+        let payload = self.encode_task(data)?;
+        self.send_encoded(worker, flags, payload)
+    }
+
+    fn encode_task<T: Serialize + 'static>(&self, data: &T) -> Result<Vec<u8>, CrewError> {
         let handler = self.shared.duties.task.as_ref().ok_or(CrewError::NoHandler("Builder::on_task"))?;
         handler.takes.check(Type::of::<T>())?;
-        let place = dispatch::own_place(self);
-        if place.is_some_and(|place| self.shared.crew.role(place) == Role::Task) {
+        if dispatch::own_place(self).is_some_and(|place| self.shared.crew.role(place) == Role::Task) {
             return Err(CrewError::InTaskWorker);
         }
-        let payload = encode(data)?;
+        encode(data)
+    }
+
+    fn send_encoded(&self, worker: Option<usize>, flags: u8, payload: Vec<u8>) -> Result<u64, CrewError> {
         if self.has_ended() {
             return Err(CrewError::NotRunning);
         }
         if self.shared.mode == Mode::Thread {
+            let place = dispatch::own_place(self);
             let (number, place) = self.shared.boxes.send_task(place.unwrap_or(0), worker, flags, payload)?;
             self.shared.exchange.doorbell(place).ring();
             return Ok(number);
@@ -244,6 +255,7 @@ impl Server {
 }
 
 /// What will come of a task.
+#[must_use = "a future does nothing unless it is awaited; `Server::task` wants no result"]
 pub struct TaskFuture<R> {
     server: Server,
     number: u64,
@@ -251,8 +263,14 @@ pub struct TaskFuture<R> {
     result: PhantomData<fn() -> R>,
 }
 
+impl<R> fmt::Debug for TaskFuture<R> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("TaskFuture").field("number", &self.number).finish_non_exhaustive()
+    }
+}
+
 impl<R: DeserializeOwned> TaskFuture<R> {
-    fn wait(self, until: Instant) -> Result<R, CrewError> {
+    fn wait(self, until: Option<Instant>) -> Result<R, CrewError> {
         self.slot.wait(until).and_then(|bytes| decode(&bytes))
     }
 }
@@ -291,16 +309,21 @@ pub(crate) fn run(server: &Server, parcel: Parcel) -> (u8, Vec<u8>) {
     (flags | more, if is_for_nobody { Vec::new() } else { bytes })
 }
 
+/// What [`run`] answers, to whoever waits for it.
+pub(crate) fn outcome(flags: u8, bytes: Vec<u8>) -> Outcome {
+    if flags & flag::PANICKED == 0 {
+        return Ok(bytes);
+    }
+    Err(CrewError::Panicked(String::from_utf8_lossy(&bytes).into_owned()))
+}
+
 /// Something came of a task of this process's, or of the one before it: `me` is who this process is.
 pub(crate) fn ended(server: &Server, me: Option<Occupancy>, parcel: &Parcel) {
     let is_mine = me.is_none_or(|me| parcel.origin == me);
     if let Some(awaiter) = is_mine.then(|| server.shared.pending.take(parcel.task)).flatten() {
         let outcome = match parcel.kind {
             Kind::Lost => Err(CrewError::Lost),
-            _ if parcel.flags & flag::PANICKED != 0 => {
-                Err(CrewError::Panicked(String::from_utf8_lossy(&parcel.payload).into_owned()))
-            }
-            _ => Ok(parcel.payload.clone()),
+            _ => outcome(parcel.flags, parcel.payload.clone()),
         };
         return awaiter.tell(server, outcome);
     }

@@ -6,7 +6,7 @@ use crate::dispatch;
 use crate::server::Server;
 use rustix::event::{PollFd, PollFlags, poll};
 use std::panic::{self, AssertUnwindSafe};
-use std::thread::sleep;
+use std::thread::{park_timeout, sleep};
 use std::time::{Duration, Instant};
 
 /// How long a task worker sleeps until it looks again whether there is room for what came of a task.
@@ -30,7 +30,7 @@ pub(crate) fn serve(server: &Server, place: usize) {
                 Kind::Message => message::arrived(server, &parcel),
                 _ => task::ended(server, None, &parcel),
             }),
-            None if shared.exchange.is_final() => return,
+            None if shared.exchange.is_final() && shared.boxes.close(place) => return,
             None => {
                 let doorbell = shared.exchange.doorbell(place);
                 // However it ends, what has come is looked at.
@@ -45,6 +45,10 @@ fn run_task(server: &Server, place: usize, task: Parcel) {
     let shared = &server.shared;
     let (to, number) = (task.from, task.task);
     let (flags, bytes) = task::run(server, task);
+    // Whoever waits in a thread of its own is told here: the place that the task is from may be blocked, or have ended.
+    if let Some(slot) = shared.pending.take_slot(number) {
+        return dispatch::guard_parcel(|| slot.fill(task::outcome(flags, bytes)));
+    }
     while !shared.boxes.has_room(to) && !shared.exchange.is_final() {
         sleep(ROOM_PAUSE);
     }
@@ -64,9 +68,20 @@ pub(crate) fn run_process(server: &Server, place: usize, number: usize) {
         }
         if began.elapsed() >= AT_ONCE {
             pause = PAUSE_MIN;
-        } else if !server.is_shutting_down() {
-            sleep(pause);
+        } else {
+            rest(server, pause);
             pause = (2 * pause).min(PAUSE_MAX);
+        }
+    }
+}
+
+/// Sleeps for a time, or until the server ends: then whoever looks after this thread unparks it.
+fn rest(server: &Server, pause: Duration) {
+    let until = Instant::now() + pause;
+    while !server.is_shutting_down() {
+        match until.saturating_duration_since(Instant::now()) {
+            Duration::ZERO => return,
+            left => park_timeout(left),
         }
     }
 }
