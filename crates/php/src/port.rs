@@ -118,7 +118,8 @@ impl Port {
 
     /// Is this socket bound to the same address?
     pub(crate) fn is_at(&self, socket: &Socket) -> bool {
-        let address = |socket: &Socket| socket.local_addr().ok()?.as_socket();
+        // TCP and UDP have ports of their own.
+        let address = |socket: &Socket| Some((socket.local_addr().ok()?.as_socket()?, socket.r#type().ok()?));
         let own = self.socket.borrow().as_ref().and_then(address);
         own.is_some() && own == address(socket)
     }

@@ -18,7 +18,7 @@ pub(crate) const OPTIONS: &[OptionRow] = &[
         rust: None,
         wanted: "true or false",
         default: "false",
-        meaning: "The server leaves the terminal: `start()` exits with 0 and prints nothing once the server accepts connections, otherwise says why not and exits with 1. What scripts print goes to log_file, or nowhere. The working directory stays.",
+        meaning: "The server leaves the terminal: `start()` exits with 0 and prints nothing once the server accepts connections, otherwise says why not, and the exit code is not 0. What scripts print goes to log_file, or nowhere. The working directory stays.",
         set: |config, value| put(&mut config.daemonize, truth(value)),
     },
     OptionRow {

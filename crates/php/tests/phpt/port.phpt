@@ -33,6 +33,8 @@ var_dump($port->getSocket());
 
 echo "-- addresses\n";
 var_dump($server->listen('127.0.0.1', $port->port, SWOOLE_SOCK_TCP), $server->getLastError());
+$datagrams = $server->listen('127.0.0.1', $port->port, SWOOLE_SOCK_UDP);
+var_dump($datagrams->port === $port->port, $server->listen('127.0.0.1', $port->port, SWOOLE_SOCK_UDP));
 var_dump($server->listen('127.0.0.1', 70000, SWOOLE_SOCK_TCP), $server->getLastError());
 var_dump($server->listen('127.0.0.1', 0, SWOOLE_SOCK_TCP | SWOOLE_SSL), $server->listen('127.0.0.1', 0, 99));
 echo count($server->ports), "\n";
@@ -94,6 +96,10 @@ Warning: Swoole\Server::listen(): 127.0.0.1:%d is a port of this server already 
 bool(false)
 int(98)
 
+Warning: Swoole\Server::listen(): 127.0.0.1:%d is a port of this server already in %s on line %d
+bool(true)
+bool(false)
+
 Warning: Swoole\Server::listen(): invalid port[70000] or host: must be 0 to 65535, and UTF-8 in %s on line %d
 bool(false)
 int(22)
@@ -103,6 +109,6 @@ Warning: Swoole\Server::listen(): SWOOLE_SSL is not available yet: put a proxy t
 Warning: Swoole\Server::listen(): socket type[99] is not available: use SWOOLE_SOCK_TCP, _TCP6, _UDP, _UDP6 or _UNIX_STREAM in %s on line %d
 bool(false)
 bool(false)
-3
+4
 Call to private Swoole\Server\Port::__construct() from global scope
 Trying to clone an uncloneable object of class Swoole\Server\Port
