@@ -13,6 +13,9 @@ use std::path::{Path, PathBuf};
 /// How often a file that others remove meanwhile is made again.
 const TRIES_MAX: usize = 8;
 
+/// How much of a file is looked at.
+const NUMBER_BYTES_MAX: u64 = 64;
+
 /// A file that is this server's.
 #[derive(Debug)]
 pub(crate) struct PidFile {
@@ -31,7 +34,12 @@ impl PidFile {
         for _ in 0..TRIES_MAX {
             let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path)?;
             match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-                Ok(()) if is_same(&file, &path) => return Ok(PidFile { file, path }),
+                Ok(()) if is_same(&file, &path) => {
+                    if !holds_number(&mut file)? {
+                        return Err(io::Error::other("something else than a number is in it already"));
+                    }
+                    return Ok(PidFile { file, path });
+                }
                 // Its owner has just removed it.
                 Ok(()) => {}
                 Err(Errno::WOULDBLOCK) => {
@@ -63,6 +71,13 @@ impl PidFile {
     }
 }
 
+/// Is nothing else in it than what a server would have left there?
+fn holds_number(file: &mut File) -> io::Result<bool> {
+    let mut begin = Vec::new();
+    file.take(NUMBER_BYTES_MAX).read_to_end(&mut begin)?;
+    Ok(begin.trim_ascii().iter().all(u8::is_ascii_digit))
+}
+
 /// Is it still this file that has the name?
 fn is_same(file: &File, path: &Path) -> bool {
     let number = |data: fs::Metadata| (data.dev(), data.ino());
@@ -91,6 +106,10 @@ mod tests {
         fs::write(&path, "somebody else's").unwrap();
         other.remove();
         assert_eq!(fs::read_to_string(&path).unwrap(), "somebody else's");
+        let refused = PidFile::take(name).unwrap_err().to_string();
+        assert_eq!(refused, "something else than a number is in it already");
+        assert_eq!(fs::read_to_string(&path).unwrap(), "somebody else's");
+        fs::write(&path, "").unwrap();
         PidFile::take(name).unwrap().remove();
         assert!(!path.exists());
     }
