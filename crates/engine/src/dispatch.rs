@@ -80,6 +80,11 @@ pub(crate) fn enter(server: &Server, place: usize, is_loop: bool) {
     IDENTITY.set(Some(Identity { server: Arc::as_ptr(&server.shared), place, is_loop }));
 }
 
+/// This thread is nobody's any more.
+pub(crate) fn leave() {
+    IDENTITY.set(None);
+}
+
 /// This process was forked to have that seat.
 pub(crate) fn enter_process(seat: usize) {
     PROCESS_SEAT.store(seat, SeqCst);
@@ -180,7 +185,7 @@ impl Dispatch {
                 kind => guard_parcel(|| {
                     OUTLET.set(&mut All(station), || match kind {
                         Kind::Message => message::arrived(&self.server, &parcel),
-                        _ => task::ended(&self.server, me, &parcel),
+                        _ => task::ended(&self.server, me, parcel),
                     });
                 }),
             }

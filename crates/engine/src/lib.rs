@@ -52,7 +52,7 @@ mod thread;
 mod worker;
 
 // For programs.
-pub use crate::crew::{duties::CrewError, task::Task, task::TaskFuture};
+pub use crate::crew::{duties::CrewError, post::PostError, task::Task, task::TaskFuture};
 pub use crate::frame::{Acceptance, Frame, Message, Request};
 pub use crate::{builder::Builder, config::Mode, port::Port, server::Server, server::StartError};
 pub use wirewool_hub::{command::Refused, event::Datagram, fd::Fd};

@@ -56,9 +56,9 @@ pub enum StartError {
     /// Workers are forked, and a fork takes only the thread that calls it along.
     #[error("the workers are forked, but this process has {0} other threads: start it before them")]
     Threads(usize),
-    /// The server has ended, but so many worker threads are stuck in a handler: they are left behind, and their
-    /// connections open.
-    #[error("{0} workers are still busy in a handler and are left behind")]
+    /// The server has ended, but so many of its threads are stuck in a handler, or in what the program runs by itself: they
+    /// are left behind, and their connections open.
+    #[error("{0} threads are still busy and are left behind")]
     Busy(usize),
     /// The manager or a reactor ended by itself, and the server with it. The log says how.
     #[error("a part of the server ended by itself, and the server with it: see the log")]

@@ -29,7 +29,11 @@ pub(crate) fn start(
 ) -> Result<(), StartError> {
     // The signals go to the first server of a process; another one ends by its handle.
     let signals = Signals::install(&[Signal::Term, Signal::Int]).ok();
-    started(server, Role::Worker).attempt("cannot begin")?;
+    // Nobody does anything for whoever waits in there: the crew comes behind it.
+    dispatch::enter(server, 0, true);
+    let begun = started(server, Role::Worker);
+    dispatch::leave();
+    begun.attempt("cannot begin")?;
     let threads = spawn(server, config, listeners, ports)?;
     let result = oversee(server, listeners, signals.as_ref(), &threads, config.max_wait_time).attempt("cannot wait");
     server.shutdown();

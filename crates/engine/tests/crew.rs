@@ -434,7 +434,7 @@ fn configuration_is_checked() {
     };
     assert_eq!(told(server().task_workers(1)), "the server has no handler for it: set it with Builder::on_task");
     let unfit = server().task_workers(1).on_task(|_, _: Task<u8>| 1u16).on_finish(|_, _, _: u32| {});
-    assert_eq!(told(unfit), "this server's handler is for u32, not for u16");
+    assert_eq!(told(unfit), "what comes of this server's tasks is u16, not u32");
     let many = told(server().on_task(|_, _: Task<u8>| ()).task_workers(1001));
     assert!(many.contains("task_workers") && many.contains("0 to 1000"), "{many}");
     println!("ok: what does not fit together is told");

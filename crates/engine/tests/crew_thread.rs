@@ -50,6 +50,22 @@ fn a_value_may_send_a_task_while_it_is_turned_into_bytes() {
 }
 
 #[test]
+fn nobody_waits_before_there_is_a_crew() {
+    let (sender, receiver) = mpsc::channel();
+    let builder = server().task_workers(1).on_task(|_, task: Task<u64>| task.data);
+    let running = thread::spawn(move || {
+        builder.start_with(move |server| {
+            let waited = server.task_wait::<u64, u64>(&7, Duration::MAX);
+            sender.send((server, waited)).expect("it is waited for");
+        })
+    });
+    let (server, waited) = receiver.recv_timeout(PATIENCE).expect("it starts");
+    assert_eq!(waited, Err(CrewError::InHandler));
+    server.shutdown();
+    running.join().expect("no panic").expect("it ends in order");
+}
+
+#[test]
 fn whoever_has_time_waits() {
     let (server, running) = start(server().task_workers(1).on_task(|_, task: Task<u64>| task.data));
     for patience in [Duration::MAX, Duration::from_secs(u64::MAX / 2), PATIENCE] {

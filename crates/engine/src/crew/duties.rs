@@ -10,6 +10,7 @@ use std::fmt::Display;
 
 /// Why a task or a message came to nothing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum CrewError {
     /// It was not accepted.
     #[error(transparent)]
@@ -17,9 +18,17 @@ pub enum CrewError {
     /// The handler is for values of another type.
     #[error("this server's handler is for {wanted}, not for {given}")]
     Type {
-        /// What the handler takes or gives.
+        /// What the handler takes.
         wanted: &'static str,
-        /// What was given or asked for.
+        /// What was given.
+        given: &'static str,
+    },
+    /// The handler for tasks gives values of another type.
+    #[error("what comes of this server's tasks is {wanted}, not {given}")]
+    Result {
+        /// What the handler gives.
+        wanted: &'static str,
+        /// What was asked for.
         given: &'static str,
     },
     /// There is nobody to handle it.
@@ -51,6 +60,16 @@ pub enum CrewError {
     /// There is no crew yet, or none any more.
     #[error("the server has not begun, or has ended")]
     NotRunning,
+}
+
+impl CrewError {
+    /// The same about what a handler gives.
+    pub(crate) fn of_result(self) -> CrewError {
+        match self {
+            CrewError::Type { wanted, given } => CrewError::Result { wanted, given },
+            other => other,
+        }
+    }
 }
 
 /// A type of the program's, the same in all of its processes.
@@ -107,13 +126,13 @@ impl Duties {
     pub(crate) fn check(&self, task_workers: usize) -> Result<(), CrewError> {
         match (&self.task, &self.finish) {
             (None, _) if task_workers > 0 => Err(CrewError::NoHandler("Builder::on_task")),
-            (Some(task), Some(finish)) => finish.takes.check(task.gives),
+            (Some(task), Some(finish)) => task.gives.check(finish.takes).map_err(CrewError::of_result),
             _ => Ok(()),
         }
     }
 }
 
-/// A value as bytes: MessagePack with the names of fields, so that whatever serde can say comes out as it went in.
+/// A value as bytes: MessagePack with the names of fields, so that what serde leaves out or flattens comes out as it went in.
 pub(crate) fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, CrewError> {
     rmp_serde::to_vec_named(value).map_err(|error| unfit::<T>(&error))
 }

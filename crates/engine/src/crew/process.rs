@@ -3,6 +3,7 @@
 use crate::base::join;
 use crate::config::Config;
 use crate::crew::Role;
+use crate::crew::duties::panic_text;
 use crate::dispatch::Dispatch;
 use crate::manager::Seat;
 use crate::port::Ports;
@@ -44,6 +45,6 @@ fn run_beside(server: &Server, number: usize, seat: usize) -> io::Result<JoinHan
         // The loop of this process ends then.
         shared.stopping.store(true, SeqCst);
         shared.exchange.doorbell(seat).ring();
-        ran.map_err(|_| io::Error::other("it panicked"))
+        ran.map_err(|payload| io::Error::other(format!("it panicked: {}", panic_text(&*payload))))
     })
 }

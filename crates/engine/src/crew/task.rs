@@ -84,8 +84,9 @@ impl Builder {
     /// Does a task, in a task worker: what it returns goes to whoever has sent the task. Required where there are task
     /// workers. A handler that panics costs its task, nothing else.
     ///
-    /// Tasks and results go from process to process as bytes; long ones that are bytes already are best told so, with the
-    /// crate `serde_bytes`.
+    /// Tasks and results go from process to process as bytes, in MessagePack; long ones that are bytes already are best
+    /// told so, with the crate `serde_bytes`. An option in an option, or of `()`, is none behind that if it was `Some(None)`
+    /// or `Some(())`.
     #[must_use]
     pub fn on_task<T, R>(mut self, handler: impl Fn(&Server, Task<T>) -> R + Send + Sync + 'static) -> Builder
     where
@@ -103,7 +104,8 @@ impl Builder {
     }
 
     /// A task is done that was sent by [`Server::task`] or [`Server::task_to`]: gets its number and what came of it, in the
-    /// worker that has sent it, or in that one's successor.
+    /// worker that has sent it, or in that one's successor, whose own numbers begin anew. Not called for a task that
+    /// panicked or is lost: the log says so.
     #[must_use]
     pub fn on_finish<R, O>(mut self, handler: impl Fn(&Server, u64, R) -> O + Send + Sync + 'static) -> Builder
     where
@@ -155,7 +157,8 @@ impl Server {
     }
 
     /// Leaves a task to a task worker and waits for what comes of it, without an end for [`Duration::MAX`]. For threads of
-    /// the program's own: a handler's worker could do nothing else meanwhile.
+    /// the program's own: a handler's worker could do nothing else meanwhile. A worker that is replaced does not wait for
+    /// these.
     ///
     /// # Errors
     /// As [`Server::task_then`]; it was not done in time, or is lost.
@@ -213,7 +216,7 @@ impl Server {
         R: 'static,
     {
         if let Some(handler) = &self.shared.duties.task {
-            handler.gives.check(Type::of::<R>())?;
+            handler.gives.check(Type::of::<R>()).map_err(CrewError::of_result)?;
         }
         // What the program's types do meanwhile holds up nobody else.
         let payload = self.encode_task(data)?;
@@ -318,12 +321,12 @@ pub(crate) fn outcome(flags: u8, bytes: Vec<u8>) -> Outcome {
 }
 
 /// Something came of a task of this process's, or of the one before it: `me` is who this process is.
-pub(crate) fn ended(server: &Server, me: Option<Occupancy>, parcel: &Parcel) {
+pub(crate) fn ended(server: &Server, me: Option<Occupancy>, parcel: Parcel) {
     let is_mine = me.is_none_or(|me| parcel.origin == me);
     if let Some(awaiter) = is_mine.then(|| server.shared.pending.take(parcel.task)).flatten() {
         let outcome = match parcel.kind {
             Kind::Lost => Err(CrewError::Lost),
-            _ => outcome(parcel.flags, parcel.payload.clone()),
+            _ => outcome(parcel.flags, parcel.payload),
         };
         return awaiter.tell(server, outcome);
     }
@@ -332,6 +335,6 @@ pub(crate) fn ended(server: &Server, me: Option<Occupancy>, parcel: &Parcel) {
     } else if parcel.flags & (flag::AWAITED | flag::PANICKED) == 0
         && let Some(handler) = &server.shared.duties.finish
     {
-        dispatch::log_parcel("finish", (handler.run)(server, parcel));
+        dispatch::log_parcel("finish", (handler.run)(server, &parcel));
     }
 }

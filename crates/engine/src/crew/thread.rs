@@ -1,5 +1,6 @@
 //! Task workers, and what the program runs by itself, where the crew are threads of one process.
 
+use crate::crew::duties::panic_text;
 use crate::crew::parcel::{Kind, Parcel};
 use crate::crew::{message, task};
 use crate::dispatch;
@@ -28,7 +29,7 @@ pub(crate) fn serve(server: &Server, place: usize) {
             Some(parcel) if parcel.kind == Kind::Task => run_task(server, place, parcel),
             Some(parcel) => dispatch::guard_parcel(|| match parcel.kind {
                 Kind::Message => message::arrived(server, &parcel),
-                _ => task::ended(server, None, &parcel),
+                _ => task::ended(server, None, parcel),
             }),
             None if shared.exchange.is_final() && shared.boxes.close(place) => return,
             None => {
@@ -63,8 +64,8 @@ pub(crate) fn run_process(server: &Server, place: usize, number: usize) {
     while !server.is_shutting_down() {
         let began = Instant::now();
         let ran = panic::catch_unwind(AssertUnwindSafe(|| (server.shared.duties.processes[number])(server)));
-        if ran.is_err() {
-            tracing::error!("process {number} panicked");
+        if let Err(payload) = ran {
+            tracing::error!("process {number} panicked: {}", panic_text(&*payload));
         }
         if began.elapsed() >= AT_ONCE {
             pause = PAUSE_MIN;
