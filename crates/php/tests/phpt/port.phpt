@@ -96,7 +96,7 @@ Warning: Swoole\Server::listen(): 127.0.0.1:%d is a port of this server already 
 bool(false)
 int(98)
 
-Warning: Swoole\Server::listen(): 127.0.0.1:%d is a port of this server already in %s on line %d
+Warning: Swoole\Server::listen(): failed to listen server port[127.0.0.1:%d], Error: Address already in use[98] in %s on line %d
 bool(true)
 bool(false)
 
