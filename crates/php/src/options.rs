@@ -1,7 +1,7 @@
 //! Turns the array given to `set()` into options of the engine.
 
 use wirewool_engine::config::Config;
-use wirewool_engine::options::{self, Value};
+use wirewool_engine::options::{self, OptionError, Value};
 
 use crate::array::{Array, Key};
 use crate::guard::Stop;
@@ -15,29 +15,32 @@ const DEPTH_MAX: usize = 8;
 /// Sets each option of the array; those that cannot be set are all named in one warning, and change nothing.
 ///
 /// # Errors
-/// As for a warning.
+/// As for a warning; one of them is such that the server must not start.
 pub(crate) fn apply(config: &mut Config, array: &Array) -> Result<(), Stop> {
-    let mut errors = Vec::new();
-    for (key, value) in array.elements() {
-        if let Err(error) = options::set(config, &name(key), &read(&value, 0)) {
-            errors.push(error.to_string());
-        }
-    }
-    if errors.is_empty() { Ok(()) } else { warning::warn_user(&errors.join("; ")) }
+    apply_with(config, array, options::set)
 }
 
 /// As [`apply`], for one port.
 ///
 /// # Errors
-/// As for a warning.
+/// As [`apply`].
 pub(crate) fn apply_to_port(config: &mut Config, array: &Array) -> Result<(), Stop> {
-    let mut errors = Vec::new();
-    for (key, value) in array.elements() {
-        if let Err(error) = options::set_of_port(config, &name(key), &read(&value, 0)) {
-            errors.push(error.to_string());
-        }
+    apply_with(config, array, options::set_of_port)
+}
+
+fn apply_with(
+    config: &mut Config,
+    array: &Array,
+    set: fn(&mut Config, &str, &Value) -> Result<(), OptionError>,
+) -> Result<(), Stop> {
+    let errors = array.elements().filter_map(|(key, value)| set(config, &name(key), &read(&value, 0)).err());
+    let errors: Vec<OptionError> = errors.collect();
+    let text = errors.iter().map(OptionError::to_string).collect::<Vec<_>>().join("; ");
+    match &errors[..] {
+        [] => Ok(()),
+        errors if errors.iter().any(OptionError::is_fatal) => Err(warning::fatal(&text)),
+        _ => warning::warn_user(&text),
     }
-    if errors.is_empty() { Ok(()) } else { warning::warn_user(&errors.join("; ")) }
 }
 
 /// As [`apply_to_port`], without a warning: somebody else has warned, or it is no port's.

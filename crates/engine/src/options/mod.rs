@@ -160,6 +160,13 @@ pub fn set(config: &mut Config, name: &str, value: &Value) -> Result<(), OptionE
     Err(OptionError::Unknown { name: name.to_owned(), nearest: nearest.map(|(_, known)| known) })
 }
 
+impl OptionError {
+    /// Would a server that starts all the same tell packets apart in another way than its clients do?
+    pub fn is_fatal(&self) -> bool {
+        matches!(self, OptionError::Invalid { name: "package_eof" | "package_length_type", .. })
+    }
+}
+
 /// The configuration of a Rust program, each setting within its option's bounds.
 ///
 /// # Errors

@@ -10,11 +10,13 @@ set_error_handler(function (int $level, string $message) use (&$unknown) {
     }
     return true;
 });
+// Anything else than these take is fatal for them.
+$strict = ['package_eof' => "\n", 'package_length_type' => 'N'];
 $counts = ['EVENT' => 0, 'OPTION' => 0];
 foreach ((new ReflectionClass(Swoole\Constant::class))->getConstants() as $constant => $name) {
     [$kind] = explode('_', $constant);
     $counts[$kind]++;
-    $kind === 'EVENT' ? $server->on($name, fn () => null) : $server->set([$name => true]);
+    $kind === 'EVENT' ? $server->on($name, fn () => null) : $server->set([$name => $strict[$name] ?? true]);
 }
 var_dump($counts['EVENT'] > 20, $counts['OPTION'] > 100, $unknown);
 var_dump(Swoole\Constant::EVENT_PIPE_MESSAGE, Swoole\Constant::OPTION_WORKER_NUM);

@@ -19,8 +19,7 @@ echo json_encode([$port->setting, $server->setting, $other->setting]), "\n";
 echo "-- packets\n";
 $port->set(['open_eof_split' => true, 'package_eof' => "\xff\0", 'open_length_check' => true, 'package_length_type' => 'n',
     'package_length_offset' => 2, 'package_body_offset' => 4]);
-$port->set(['package_eof' => '', 'package_length_type' => 'X', 'package_length_offset' => -1]);
-$port->set(['package_eof' => "\xffand more than 8", 'package_length_type' => 'NN', 'package_body_start' => 65536]);
+$port->set(['package_length_offset' => -1, 'package_body_start' => 65536]);
 $port->setting = null;
 
 echo "-- callbacks\n";
@@ -70,9 +69,7 @@ NULL
 [{"backlog":0,"open_http_protocol":true,"worker_num":2,"bakclog":1},null,null]
 -- packets
 
-Warning: Swoole\Server\Port::set(): option [package_eof] is "": wanted 1 to 8 bytes; option [package_length_type] is "X": wanted one of c C s S n v l L N V q Q J P, as pack() knows them; option [package_length_offset] is -1: wanted 0 to 65535 in %s on line %d
-
-Warning: Swoole\Server\Port::set(): option [package_eof] is "\xffand more than 8": wanted 1 to 8 bytes; option [package_length_type] is "NN": wanted one of c C s S n v l L N V q Q J P, as pack() knows them; option [package_body_offset] is 65536: wanted 0 to 65535 in %s on line %d
+Warning: Swoole\Server\Port::set(): option [package_length_offset] is -1: wanted 0 to 65535; option [package_body_offset] is 65536: wanted 0 to 65535 in %s on line %d
 -- callbacks
 bool(true)
 bool(true)
