@@ -42,9 +42,12 @@ impl SocketType {
 /// What the system says: the address is taken, not ours, or no address at all.
 pub(crate) fn bind(host: &str, port: u16, kind: SocketType) -> io::Result<(Socket, u16)> {
     let (domain, address) = match kind {
+        SocketType::UnixStream if host.is_empty() || host.contains('\0') => {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "a unix socket needs a path"));
+        }
         SocketType::UnixStream => (Domain::UNIX, SockAddr::unix(host)?),
-        SocketType::Tcp | SocketType::Udp => (Domain::IPV4, resolve(host, port, SocketAddr::is_ipv4)?.into()),
-        SocketType::Tcp6 | SocketType::Udp6 => (Domain::IPV6, resolve(host, port, SocketAddr::is_ipv6)?.into()),
+        SocketType::Tcp | SocketType::Udp => (Domain::IPV4, resolve(host, port, SocketAddr::is_ipv4, "IPv4")?.into()),
+        SocketType::Tcp6 | SocketType::Udp6 => (Domain::IPV6, resolve(host, port, SocketAddr::is_ipv6, "IPv6")?.into()),
     };
     let socket = Socket::new(domain, if kind.is_datagram() { Type::DGRAM } else { Type::STREAM }, None)?;
     if kind == SocketType::UnixStream {
@@ -59,7 +62,8 @@ pub(crate) fn bind(host: &str, port: u16, kind: SocketType) -> io::Result<(Socke
     Ok((socket, port))
 }
 
-fn resolve(host: &str, port: u16, fits: fn(&SocketAddr) -> bool) -> io::Result<SocketAddr> {
+fn resolve(host: &str, port: u16, fits: fn(&SocketAddr) -> bool, kind: &str) -> io::Result<SocketAddr> {
     let mut addresses = (host, port).to_socket_addrs()?;
-    addresses.find(fits).ok_or_else(|| io::Error::from_raw_os_error(libc::EADDRNOTAVAIL))
+    let message = || format!("it has no {kind} address, which this type of socket takes");
+    addresses.find(fits).ok_or_else(|| io::Error::new(io::ErrorKind::AddrNotAvailable, message()))
 }

@@ -2,6 +2,7 @@
 
 use std::array;
 use std::cell::{Cell, RefCell};
+use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -74,9 +75,13 @@ impl<'a> Address<'a> {
     /// The socket bound to it; otherwise the system's error number, and what is wrong. It is the last error then.
     pub(crate) fn bind(&self) -> Result<(Socket, u16), (i64, String)> {
         listener::bind(self.host, self.port, self.kind).map_err(|error| {
-            let code = error.raw_os_error().unwrap_or(libc::EADDRNOTAVAIL).into();
+            let is_unfit = error.kind() == io::ErrorKind::InvalidInput;
+            let own = if is_unfit { libc::EINVAL } else { libc::EADDRNOTAVAIL };
+            let code = error.raw_os_error().unwrap_or(own).into();
             last_error::set(code);
-            let (host, port, text) = (self.host, self.port, last_error::text(code));
+            let (host, port) = (self.host, self.port);
+            // What is no error of the system's has words of its own.
+            let text = error.raw_os_error().map_or_else(|| error.to_string(), |_| last_error::text(code));
             (code, format!("failed to listen server port[{host}:{port}], Error: {text}[{code}]"))
         })
     }

@@ -35,6 +35,10 @@ var_dump($server->listen('127.0.0.1', $port->port, SWOOLE_SOCK_TCP), $server->ge
 $datagrams = $server->listen('127.0.0.1', $port->port, SWOOLE_SOCK_UDP);
 var_dump($datagrams->port === $port->port, $server->listen('127.0.0.1', $port->port, SWOOLE_SOCK_UDP));
 var_dump($server->listen('127.0.0.1', 70000, SWOOLE_SOCK_TCP), $server->getLastError());
+$server->listen('::1', 0, SWOOLE_SOCK_TCP);
+$server->listen('no.such.host.invalid', 0, SWOOLE_SOCK_TCP);
+$server->listen('', 0, SWOOLE_SOCK_UNIX_STREAM);
+$server->listen(str_repeat('x', 200), 0, SWOOLE_SOCK_UNIX_STREAM);
 var_dump($server->listen('127.0.0.1', 0, SWOOLE_SOCK_TCP | SWOOLE_SSL), $server->listen('127.0.0.1', 0, 99));
 echo count($server->ports), "\n";
 try {
@@ -100,6 +104,14 @@ bool(false)
 Warning: Swoole\Server::listen(): invalid port[70000] or host: must be 0 to 65535, and UTF-8 in %s on line %d
 bool(false)
 int(22)
+
+Warning: Swoole\Server::listen(): failed to listen server port[::1:0], Error: it has no IPv4 address, which this type of socket takes[99] in %s on line %d
+
+Warning: Swoole\Server::listen(): failed to listen server port[no.such.host.invalid:0], Error: failed to lookup address information: %s[99] in %s on line %d
+
+Warning: Swoole\Server::listen(): failed to listen server port[:0], Error: a unix socket needs a path[22] in %s on line %d
+
+Warning: Swoole\Server::listen(): failed to listen server port[%s:0], Error: path must be shorter than SUN_LEN[22] in %s on line %d
 
 Warning: Swoole\Server::listen(): SWOOLE_SSL is not available yet: put a proxy that speaks TLS in front in %s on line %d
 
