@@ -125,7 +125,7 @@ def test_the_pid_file_of_a_server_that_runs_is_refused(service, tmp_path):
     assert int(path.read_text()) == server.pid
 
 
-@pytest.mark.parametrize("left", ["killed", "a process that is no server", "nonsense"])
+@pytest.mark.parametrize("left", ["killed", "a process that is no server", "zeros"])
 def test_a_pid_file_that_was_left_behind_is_replaced(service, tmp_path, left):
     path = tmp_path / "pid"
     if left == "killed":
@@ -135,9 +135,19 @@ def test_a_pid_file_that_was_left_behind_is_replaced(service, tmp_path, left):
         wait_until(lambda: not killed.remaining(), "the end of all its processes")
         assert int(path.read_text()) == killed.pid
     else:
-        path.write_text(str(os.getpid()) if left.startswith("a process") else "nonsense " * 10)
+        path.write_text(str(os.getpid()) if left.startswith("a process") else "\0" * 8)
     server = service("process", set={"pid_file": str(path)})
     wait_until(lambda: path.read_text() == f"{server.pid}\n", "the pid")
+
+
+def test_a_pid_file_that_is_something_else_is_left_alone(tmp_path):
+    path = tmp_path / "notes"
+    path.write_text("nonsense\n")
+    config = json.dumps({"mode": "process", "set": {"pid_file": str(path)}})
+    ended = run(php_command(TESTS / "php/service.php", free_port(), config))
+    assert ended.returncode == 255
+    assert f'pid_file is "{path}": wanted a file that this server can have: something else' in ended.stdout
+    assert path.read_text() == "nonsense\n"
 
 
 # ---- daemonize ----

@@ -75,7 +75,8 @@ impl PidFile {
 fn holds_number(file: &mut File) -> io::Result<bool> {
     let mut begin = Vec::new();
     file.take(NUMBER_BYTES_MAX).read_to_end(&mut begin)?;
-    Ok(begin.trim_ascii().iter().all(u8::is_ascii_digit))
+    // Zeros are what a file system may make of it in a power cut.
+    Ok(begin.trim_ascii().iter().all(|byte| byte.is_ascii_digit() || *byte == 0))
 }
 
 /// Is it still this file that has the name?
@@ -109,7 +110,10 @@ mod tests {
         let refused = PidFile::take(name).unwrap_err().to_string();
         assert_eq!(refused, "something else than a number is in it already");
         assert_eq!(fs::read_to_string(&path).unwrap(), "somebody else's");
-        fs::write(&path, "").unwrap();
+        for left in ["", "12\0\0"] {
+            fs::write(&path, left).unwrap();
+            drop(PidFile::take(name).unwrap());
+        }
         PidFile::take(name).unwrap().remove();
         assert!(!path.exists());
     }
