@@ -226,11 +226,56 @@ def test_what_cannot_be_serialized_is_thrown_at_its_sender(crew, mode, coroutine
         assert kind == "Exception" and "Closure" in message
     for method in ("task", "taskwait"):
         assert ask(wire, "refuses", method)["thrown"] == ["LogicException", "not to be sent"]
-    # What cannot be read there is no task: the log says so, and nothing comes of it.
-    assert result(wire, "unreadable", "taskwait", PATIENCE) is None
-    crew.server.wait_output("not to be read")
-    assert result(wire, "taskwait", ["echo", 1], PATIENCE) == 1
     assert crew.task_worker() == task_worker and ask(wire, "echo", 1)["pid"] == wire.pid
+
+
+UNREAD = r"what process {} has sent cannot be read, and is dropped: LogicException: not to be read in .*tasks\.php:\d+"
+
+
+def lost_once(wire, *wish):
+    """The warning of a call that returns false at once, with error 2002."""
+    seen = ask(wire, *wish)
+    assert (seen["result"], seen["error"], len(seen["warnings"])) == (False, NOT_DONE, 1), seen
+    return seen["warnings"][0]
+
+
+@MODES
+@COROUTINES
+def test_what_cannot_be_read_is_lost(crew, mode, coroutines):
+    crew = crew(mode, coroutines)
+    wire = crew.client()
+    # The task itself.
+    assert "its task worker could not read it" in lost_once(wire, "unreadable", "taskwait", PATIENCE)
+    crew.server.wait_output(UNREAD.format(0))
+    crew.server.wait_output("task 0 is lost: task worker 1 could not read it")
+    assert result(wire, "unreadables", "taskWaitMulti") == [False, 1]
+    if coroutines[0]:
+        assert result(wire, "unreadables", "taskCo") == [False, 1]
+    assert result(wire, "unreadable with callback") > 0
+    assert result(wire, "unreadable", "task") > 0
+    # What comes of it.
+    for verb in ("unreadable", "finish unreadable"):
+        warning = lost_once(wire, "taskwait", [verb], PATIENCE)
+        assert "its task worker has sent what cannot be read" in warning
+        assert result(wire, "taskWaitMulti", [[verb], ["echo", 2]], PATIENCE) == [False, 2]
+        assert result(wire, "task with callback", ["unreadable"]) > 0
+    crew.server.wait_output(UNREAD.format(1))
+    assert result(wire, "task", ["finish unreadable"]) > 0
+    assert crew.wait_event("finish")["data"] == "later"
+    # Messages, either way.
+    assert result(wire, "unreadable", "sendMessage", 1) is True
+    assert result(wire, "taskwait", ["unreadable message", 0], PATIENCE) is True
+    assert result(wire, "taskwait", ["echo", 1], PATIENCE) == 1
+    assert crew.events("message") == [] == crew.events("callback") and len(crew.events("finish")) == 1
+    # All of them live, and end as if nothing had been.
+    started = crew.events("workerStart")
+    assert len(started) == 2
+    crew.server.process.send_signal(signal.SIGUSR1)
+    crew.wait_event("afterReload")
+    crew.wait_events("workerStart", 4)
+    crew.stop()
+    output = crew.server.output
+    assert "Uncaught" not in output and "exited with code" not in output and crew.events("workerError") == []
 
 
 @MODES

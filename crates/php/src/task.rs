@@ -41,8 +41,8 @@ enum Outcome {
     Value(Owned),
     /// It is done, and has nothing to say.
     Nothing,
-    /// Its task worker has died.
-    Lost,
+    /// It came to nothing, since its task worker…
+    Lost(&'static str),
 }
 
 /// Somebody who waits for tasks.
@@ -88,33 +88,33 @@ pub(crate) fn ended(dispatch: &Dispatch, parcel: &Parcel) -> Result<(), Stop> {
         // Whoever sent it has died, and this process follows him.
         false => None,
     };
-    if parcel.kind == Kind::Lost {
-        tracing::error!("task {} is lost: task worker {} has died while it did it", parcel.task, parcel.from);
+    let outcome = outcome(parcel)?;
+    if let Outcome::Lost(why) = outcome {
+        tracing::error!("task {} is lost: task worker {} {why}", parcel.task, parcel.from);
     }
-    let is_present = parcel.flags & flag::PRESENT != 0;
-    let value = if is_present { parcels::value(parcel)? } else { None };
-    match wanted {
-        Some(Wanted::By(waiting, position)) => {
-            let outcome = match (value, parcel.kind) {
-                (Some(value), _) => Outcome::Value(value),
-                (None, Kind::Lost) => Outcome::Lost,
-                (None, _) => Outcome::Nothing,
-            };
-            tell(&waiting, position, outcome)
+    match (wanted, outcome) {
+        (Some(Wanted::By(waiting, position)), outcome) => tell(&waiting, position, outcome),
+        (Some(Wanted::Callback(callback)), Outcome::Value(value)) => {
+            let arguments = vec![dispatch.server(), Owned::long(parcel.task as i64), value];
+            event_loop::call(callback, arguments)
         }
-        Some(Wanted::Callback(callback)) => match value {
-            Some(value) => {
-                let arguments = vec![dispatch.server(), Owned::long(parcel.task as i64), value];
-                event_loop::call(callback, arguments)
-            }
-            None => Ok(()),
-        },
-        None if parcel.flags & flag::AWAITED != 0 => Ok(()),
-        None => match value {
-            Some(value) => finished(dispatch, parcel, value),
-            None => Ok(()),
-        },
+        (None, Outcome::Value(value)) if parcel.flags & flag::AWAITED == 0 => finished(dispatch, parcel, value),
+        _ => Ok(()),
     }
+}
+
+/// What a parcel says came of its task.
+fn outcome(parcel: &Parcel) -> Result<Outcome, Stop> {
+    let has = |flag: u8| parcel.flags & flag != 0;
+    Ok(match parcel.kind {
+        Kind::Lost => Outcome::Lost("has died while it did it"),
+        _ if has(flag::UNREAD) => Outcome::Lost("could not read it"),
+        _ if has(flag::PRESENT) => match parcels::value(parcel)? {
+            Some(value) => Outcome::Value(value),
+            None => Outcome::Lost("has sent what cannot be read"),
+        },
+        _ => Outcome::Nothing,
+    })
 }
 
 fn finished(dispatch: &Dispatch, parcel: &Parcel, value: Owned) -> Result<(), Stop> {
@@ -294,9 +294,9 @@ fn taskwait(call: &mut Call<'_>) -> Result<(), Stop> {
     match outcome.flatten() {
         Some(Some(Outcome::Value(value))) => call.give(value),
         Some(Some(Outcome::Nothing)) => call.give(Owned::null()),
-        Some(Some(Outcome::Lost)) => {
+        Some(Some(Outcome::Lost(why))) => {
             last_error::set(last_error::TASK_DISPATCH_FAIL);
-            return warning::warn("taskwait: the task is lost, its task worker has died while it did it");
+            return warning::warn(&format!("taskwait: the task is lost, its task worker {why}"));
         }
         Some(None) => last_error::set(last_error::TASK_TIMEOUT),
         None => {}
@@ -327,7 +327,7 @@ fn several(call: &mut Call<'_>, name: &str, tells_late: bool) -> Result<(), Stop
         let value = match outcome {
             Some(Some(Outcome::Value(value))) => Some(value),
             Some(Some(Outcome::Nothing)) => Some(Owned::null()),
-            Some(Some(Outcome::Lost)) => {
+            Some(Some(Outcome::Lost(_))) => {
                 last_error::set(last_error::TASK_DISPATCH_FAIL);
                 Some(Owned::bool(false))
             }

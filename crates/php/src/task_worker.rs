@@ -19,7 +19,7 @@ use crate::worker::{Worker, with};
 use crate::zend::ffi::{Class, Family};
 use crate::zend::layout::Zval;
 use crate::zend::object::Object;
-use crate::zend::value::{Owned, PhpString};
+use crate::zend::value::Owned;
 
 /// `SWOOLE_TASK_SERIALIZE`.
 const TASK_SERIALIZE: i64 = 2;
@@ -49,18 +49,15 @@ thread_local! {
 }
 
 impl Doing {
-    fn answer(self, kind: Kind, value: Option<&Zval>) -> Result<bool, Stop> {
-        let awaited = self.flags & flag::AWAITED;
-        let (flags, bytes) = match value {
-            Some(value) => {
-                let (flags, bytes) = payload::encode(value)?;
-                (flags | flag::PRESENT | awaited, bytes)
-            }
-            None => (awaited, PhpString::new(b"")?),
-        };
+    fn answer(self, kind: Kind, value: &Zval) -> Result<bool, Stop> {
+        let (flags, bytes) = payload::encode(value)?;
+        self.send(kind, flags | flag::PRESENT, bytes.bytes())
+    }
+
+    fn send(self, kind: Kind, flags: u8, bytes: &[u8]) -> Result<bool, Stop> {
+        let flags = flags | self.flags & flag::AWAITED;
         let task = (self.origin, self.number);
-        let posted = with(|worker| worker.station().answer_task(task, kind, flags, bytes.bytes()));
-        match posted {
+        match with(|worker| worker.station().answer_task(task, kind, flags, bytes)) {
             Some(Ok(())) => Ok(true),
             Some(Err(error)) => {
                 last_error::set(last_error::OUTPUT_BUFFER_OVERFLOW);
@@ -79,7 +76,7 @@ impl Doing {
 pub(crate) fn run(dispatch: &Dispatch, parcel: Parcel) -> Result<(), Stop> {
     let doing = Doing { origin: parcel.origin, number: parcel.task, flags: parcel.flags };
     let Some(data) = parcels::value(&parcel)? else {
-        return event_loop::settle(doing.answer(Kind::Done, None).map(|_| ()));
+        return event_loop::settle(doing.send(Kind::Done, flag::UNREAD, b"").map(|_| ()));
     };
     let Some(callback) = dispatch.callback(Event::Task) else { return Ok(()) };
     let config = dispatch.config();
@@ -106,8 +103,9 @@ pub(crate) fn run(dispatch: &Dispatch, parcel: Parcel) -> Result<(), Stop> {
         CURRENT.set(before);
         count(-1);
         let result = called?;
-        let value = (!result.is_null()).then_some(&*result);
-        event_loop::settle(doing.answer(Kind::Done, value).map(|_| ()))
+        let answered =
+            if result.is_null() { doing.send(Kind::Done, 0, b"") } else { doing.answer(Kind::Done, &result) };
+        event_loop::settle(answered.map(|_| ()))
     };
     if in_coroutines {
         return crate::coroutine::scheduler::run_callback(run);
@@ -142,7 +140,7 @@ pub(crate) fn finish(call: &mut Call<'_>) -> Result<(), Stop> {
 /// Answers a task with the argument of this call.
 fn answer_with(call: &mut Call<'_>, doing: Doing) -> Result<(), Stop> {
     let done = match call.argument(0) {
-        Some(value) => doing.answer(Kind::Result, Some(value))?,
+        Some(value) => doing.answer(Kind::Result, value)?,
         None => false,
     };
     call.give_bool(done);
