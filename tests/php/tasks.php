@@ -10,6 +10,7 @@ use Swoole\Process;
 use Swoole\Server\PipeMessage;
 use Swoole\Server\Task;
 use Swoole\Server\TaskResult;
+use Swoole\Timer;
 use Swoole\WebSocket\Frame;
 use Swoole\WebSocket\Server;
 
@@ -134,6 +135,29 @@ function fill(Server $server, int $most, int $length): int
     return $sent;
 }
 
+/** Holds the task in this way, waits for a file, answers, and lets go; returns before that. */
+function later(Task $task, string $how, ?string $path, mixed $answer, mixed $returned = null): mixed
+{
+    $answers = function () use ($task, $path, $answer) {
+        if ($path !== null) {
+            until($path);
+        }
+        match ($answer) {
+            'nothing' => null,
+            'throw' => throw new LogicException('nobody answers'),
+            'exit' => exit(4),
+            default => emit('answered', observe(fn () => $task->finish($answer))),
+        };
+    };
+    match ($how) {
+        'go' => Coroutine::create($answers),
+        'go after' => Coroutine::create(fn () => [Coroutine::sleep(0.05), $answers()]),
+        'defer' => Coroutine::defer($answers),
+        'timer' => Timer::after(50, $answers),
+    };
+    return $returned;
+}
+
 /** What a task worker does. */
 function work(Server $server, mixed $data, callable $finish): mixed
 {
@@ -178,6 +202,9 @@ $events = [
         emit('task', ['id' => $id, 'from' => $from, 'verb' => is_array($data) ? $data[0] ?? null : get_debug_type($data),
             'object' => $with[0] instanceof Task, 'cid' => Coroutine::getCid(),
             'fresh' => !isset($task) || abs(microtime(true) - $task->dispatch_time) < 60]);
+        if (is_array($data) && ($data[0] ?? null) === 'later') {
+            return later($task, ...array_slice($data, 1));
+        }
         return work($server, $data, $finish);
     },
     'finish' => function (Server $server, mixed ...$with) {
