@@ -147,7 +147,8 @@ def test_what_comes_of_a_task(crew, mode, coroutines):
         ("finish", 0, "returned"),
         *[("finish", 2, data) for data in (1, [2], None)],
         *[("finish", 3, data) for data in ("first", "last")],
-        *[("callback", 4, data) for data in ("called", "back")],
+        # A callback of its own is called once: what comes later of its task is for nobody.
+        ("callback", 4, "called"),
         ("finish", 9, "end"),
     ]
     tasks = crew.events("task")

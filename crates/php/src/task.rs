@@ -54,8 +54,8 @@ struct Waiting {
     ticket: Cell<Option<Ticket>>,
 }
 
-/// Who wants to know what comes of a task. Without an entry it is for the script's callback for all.
-#[derive(Clone)]
+/// Who wants to know what comes of a task. Without an entry it is for the script's callback for all, unless somebody has
+/// waited for it.
 enum Wanted {
     By(Rc<Waiting>, usize),
     Callback(Rc<Callback>),
@@ -81,13 +81,12 @@ pub(crate) fn forked() {
 /// A callback did not return: the process is to end.
 pub(crate) fn ended(dispatch: &Dispatch, parcel: &Parcel) -> Result<(), Stop> {
     let is_own = with(|worker| worker.station().occupancy()).flatten() == Some(parcel.origin);
-    let is_over = parcel.kind != Kind::Result;
-    let wanted = match is_own {
-        true if is_over => WANTED.with_borrow_mut(|wanted| wanted.remove(&parcel.task)),
-        true => WANTED.with_borrow(|wanted| wanted.get(&parcel.task).cloned()),
-        // Whoever sent it has died, and this process follows him.
-        false => None,
-    };
+    // The first that comes of a task counts for whoever wants that of this one. If it is not this process's own, who has
+    // sent it has died.
+    let wanted = if is_own { WANTED.with_borrow_mut(|wanted| wanted.remove(&parcel.task)) } else { None };
+    if wanted.is_none() && parcel.flags & flag::AWAITED != 0 {
+        return Ok(());
+    }
     let outcome = outcome(parcel)?;
     if let Outcome::Lost(why) = outcome {
         tracing::error!("task {} is lost: task worker {} {why}", parcel.task, parcel.from);
@@ -98,7 +97,7 @@ pub(crate) fn ended(dispatch: &Dispatch, parcel: &Parcel) -> Result<(), Stop> {
             let arguments = vec![dispatch.server(), Owned::long(parcel.task as i64), value];
             event_loop::call(callback, arguments)
         }
-        (None, Outcome::Value(value)) if parcel.flags & flag::AWAITED == 0 => finished(dispatch, parcel, value),
+        (None, Outcome::Value(value)) => finished(dispatch, parcel, value),
         _ => Ok(()),
     }
 }
@@ -128,20 +127,10 @@ fn finished(dispatch: &Dispatch, parcel: &Parcel, value: Owned) -> Result<(), St
     dispatch.call(Event::Finish, [dispatch.server(), result])
 }
 
-/// Tells somebody who waits. The first that comes of a task counts.
+/// Tells somebody who waits.
 fn tell(waiting: &Waiting, position: usize, outcome: Outcome) -> Result<(), Stop> {
-    let is_first = {
-        let mut outcomes = waiting.outcomes.borrow_mut();
-        match outcomes.get_mut(position) {
-            Some(place @ None) => {
-                *place = Some(outcome);
-                true
-            }
-            _ => false,
-        }
-    };
-    if !is_first {
-        return Ok(());
+    if let Some(place) = waiting.outcomes.borrow_mut().get_mut(position) {
+        *place = Some(outcome);
     }
     waiting.left.set(waiting.left.get().saturating_sub(1));
     match waiting.ticket.get() {
