@@ -147,7 +147,8 @@ def test_what_comes_of_a_task(crew, mode, coroutines):
         ("finish", 0, "returned"),
         *[("finish", 2, data) for data in (1, [2], None)],
         *[("finish", 3, data) for data in ("first", "last")],
-        *[("callback", 4, data) for data in ("called", "back")],
+        # A callback of its own is called once: what comes later of its task is for nobody.
+        ("callback", 4, "called"),
         ("finish", 9, "end"),
     ]
     tasks = crew.events("task")
@@ -226,11 +227,56 @@ def test_what_cannot_be_serialized_is_thrown_at_its_sender(crew, mode, coroutine
         assert kind == "Exception" and "Closure" in message
     for method in ("task", "taskwait"):
         assert ask(wire, "refuses", method)["thrown"] == ["LogicException", "not to be sent"]
-    # What cannot be read there is no task: the log says so, and nothing comes of it.
-    assert result(wire, "unreadable", "taskwait", PATIENCE) is None
-    crew.server.wait_output("not to be read")
-    assert result(wire, "taskwait", ["echo", 1], PATIENCE) == 1
     assert crew.task_worker() == task_worker and ask(wire, "echo", 1)["pid"] == wire.pid
+
+
+UNREAD = r"what process {} has sent cannot be read, and is dropped: LogicException: not to be read in .*tasks\.php:\d+"
+
+
+def lost_once(wire, *wish):
+    """The warning of a call that returns false at once, with error 2002."""
+    seen = ask(wire, *wish)
+    assert (seen["result"], seen["error"], len(seen["warnings"])) == (False, NOT_DONE, 1), seen
+    return seen["warnings"][0]
+
+
+@MODES
+@COROUTINES
+def test_what_cannot_be_read_is_lost(crew, mode, coroutines):
+    crew = crew(mode, coroutines)
+    wire = crew.client()
+    # The task itself.
+    assert "its task worker could not read it" in lost_once(wire, "unreadable", "taskwait", PATIENCE)
+    crew.server.wait_output(UNREAD.format(0))
+    crew.server.wait_output("task 0 is lost: task worker 1 could not read it")
+    assert result(wire, "unreadables", "taskWaitMulti") == [False, 1]
+    if coroutines[0]:
+        assert result(wire, "unreadables", "taskCo") == [False, 1]
+    assert result(wire, "unreadable with callback") > 0
+    assert result(wire, "unreadable", "task") > 0
+    # What comes of it.
+    for verb in ("unreadable", "finish unreadable"):
+        warning = lost_once(wire, "taskwait", [verb], PATIENCE)
+        assert "its task worker has sent what cannot be read" in warning
+        assert result(wire, "taskWaitMulti", [[verb], ["echo", 2]], PATIENCE) == [False, 2]
+        assert result(wire, "task with callback", ["unreadable"]) > 0
+    crew.server.wait_output(UNREAD.format(1))
+    assert result(wire, "task", ["finish unreadable"]) > 0
+    assert crew.wait_event("finish")["data"] == "later"
+    # Messages, either way.
+    assert result(wire, "unreadable", "sendMessage", 1) is True
+    assert result(wire, "taskwait", ["unreadable message", 0], PATIENCE) is True
+    assert result(wire, "taskwait", ["echo", 1], PATIENCE) == 1
+    assert crew.events("message") == [] == crew.events("callback") and len(crew.events("finish")) == 1
+    # All of them live, and end as if nothing had been.
+    started = crew.events("workerStart")
+    assert len(started) == 2
+    crew.server.process.send_signal(signal.SIGUSR1)
+    crew.wait_event("afterReload")
+    crew.wait_events("workerStart", 4)
+    crew.stop()
+    output = crew.server.output
+    assert "Uncaught" not in output and "exited with code" not in output and crew.events("workerError") == []
 
 
 @MODES
@@ -339,6 +385,88 @@ def test_tasks_in_coroutines_do_not_wait_for_each_other(crew, mode):
     assert result(wire, "taskwait", ["echo", "meanwhile"], PATIENCE) == "meanwhile"
     release(crew)
     crew.wait_event("finish", id=0)
+
+
+def task_later(crew, wire, *later):
+    """A task whose object is held when its callback returns; it waits for the file `released`."""
+    tell(wire, "taskwait", ["later", *later], PATIENCE)
+    crew.wait_event("task", verb="later")
+
+
+HOLDERS = [("all", "go"), ("all", "go after"), ("all", "defer"), ("all", "timer"), ("plain", "timer")]
+
+
+@MODES
+@pytest.mark.parametrize("kind, how", HOLDERS, ids=lambda value: value)
+def test_a_task_without_a_value_is_over_when_its_object_is_gone(crew, mode, kind, how):
+    """In coroutines, and with objects alone: whoever holds the object can answer."""
+    in_coroutines = kind == "all"
+    crew = crew(mode, (True, in_coroutines), set={"task_use_object": True})
+    wire = crew.client()
+    task_worker = crew.task_worker()
+    wait = "released" if in_coroutines else None
+    tell(wire, "taskwait", ["later", how, wait, "late"], PATIENCE)
+    crew.wait_event("task")
+    if in_coroutines:
+        # Others are done meanwhile, and it counts as one that is under way.
+        other = crew.client()
+        assert result(other, "taskwait", ["echo", "meanwhile"], PATIENCE) == "meanwhile"
+        assert result(other, "stats")["tasking_num"] == 1
+    release(crew)
+    seen = answer(wire)
+    assert (seen.get("result"), seen["warnings"]) == ("late", []), seen
+    assert result(wire, "taskWaitMulti", [["later", how, None, "b"], ["echo", "c"]], PATIENCE) == ["b", "c"]
+    assert result(wire, "task with callback", ["later", how, None, "called"]) > 0
+    assert crew.wait_event("callback")["data"] == "called"
+    assert result(wire, "task", ["later", how, None, "told"]) > 0
+    assert crew.wait_event("finish")["data"] == "told"
+    assert [event["result"] for event in crew.wait_events("answered", 4)] == [True] * 4
+    # Nobody answers: it is over all the same.
+    assert result(wire, "taskwait", ["later", how, None, "nothing"], PATIENCE) is None
+    # Its callback has answered: nobody else can.
+    assert result(wire, "taskwait", ["later", "timer", None, "too late", "at once"], PATIENCE) == "at once"
+    last = crew.wait_events("answered", 5)[-1]
+    assert last["result"] is False and len(last["warnings"]) == 1 and "this task is over" in last["warnings"][0]
+    wait_until(lambda: result(wire, "stats")["tasking_num"] == 0, "the end of all tasks")
+    assert crew.task_worker() == task_worker and len(crew.events("finish")) == 1
+    crew.stop()
+
+
+@MODES
+@pytest.mark.parametrize("how", ["USR2", "task_max_request"])
+def test_a_reload_waits_for_who_holds_a_task(crew, mode, how):
+    limit = {"task_max_request": 1, "task_max_request_grace": 0} if how == "task_max_request" else {}
+    crew = crew(mode, (True, True), set={"max_wait_time": 30, **limit})
+    wire = crew.client()
+    task_later(crew, wire, "go", "released", "late")
+    if not limit:
+        crew.server.process.send_signal(signal.SIGUSR2)
+    crew.wait_events("workerStart", 2, task=True)
+    release(crew)
+    assert answer(wire)["result"] == "late"
+    assert "is lost" not in crew.server.output and "forced" not in crew.server.output
+    assert crew.events("workerError") == []
+    crew.stop()
+
+
+@MODES
+@pytest.mark.parametrize("end", ["kill", "late", "throw", "exit"])
+def test_a_task_is_lost_with_who_holds_it(crew, mode, end):
+    crew = crew(mode, (True, True), set={"max_wait_time": 1})
+    wire = crew.client()
+    task_worker = crew.task_worker()
+    task_later(crew, wire, "go", "released", end if end in ("throw", "exit") else "nothing")
+    if end == "kill":
+        os.kill(task_worker, signal.SIGKILL)
+    elif end == "late":
+        crew.server.process.send_signal(signal.SIGUSR2)
+    else:
+        release(crew)
+    seen = answer(wire)
+    assert (seen["result"], seen["error"], len(seen["warnings"])) == (False, NOT_DONE, 1), seen
+    crew.server.wait_output("task 0 is lost: task worker 1 has died while it did it")
+    assert len(crew.events("workerError")) == (end != "late")
+    assert result(wire, "taskwait", ["echo", 1], PATIENCE) == 1
 
 
 # ---- task workers that end ----

@@ -10,6 +10,7 @@ use Swoole\Process;
 use Swoole\Server\PipeMessage;
 use Swoole\Server\Task;
 use Swoole\Server\TaskResult;
+use Swoole\Timer;
 use Swoole\WebSocket\Frame;
 use Swoole\WebSocket\Server;
 
@@ -115,6 +116,8 @@ function call(Server $server, array $wish): mixed
         'closures' => $server->{$wish[0]}([fn () => 1]),
         'refuses' => $server->{$wish[0]}(new Refuses(), ...array_slice($wish, 1)),
         'unreadable' => $server->{$wish[0]}(new Unreadable(), ...array_slice($wish, 1)),
+        'unreadables' => $server->{$wish[0]}([new Unreadable(), ['echo', 1]], 5),
+        'unreadable with callback' => $server->task(new Unreadable(), -1, fn () => emit('callback')),
         'too many' => $server->taskWaitMulti(array_fill(0, 1024, 1)),
         'fill' => fill($server, $wish[0], $wish[1]),
         'messages' => array_map(fn ($number) => $server->sendMessage(['number', $number], $wish[0]), range($wish[1], $wish[2])),
@@ -130,6 +133,29 @@ function fill(Server $server, int $most, int $length): int
 {
     for ($sent = 0; $sent < $most && $server->task(['note', $sent, str_repeat('x', $length)]) !== false; $sent++);
     return $sent;
+}
+
+/** Holds the task in this way, waits for a file, answers, and lets go; returns before that. */
+function later(Task $task, string $how, ?string $path, mixed $answer, mixed $returned = null): mixed
+{
+    $answers = function () use ($task, $path, $answer) {
+        if ($path !== null) {
+            until($path);
+        }
+        match ($answer) {
+            'nothing' => null,
+            'throw' => throw new LogicException('nobody answers'),
+            'exit' => exit(4),
+            default => emit('answered', observe(fn () => $task->finish($answer))),
+        };
+    };
+    match ($how) {
+        'go' => Coroutine::create($answers),
+        'go after' => Coroutine::create(fn () => [Coroutine::sleep(0.05), $answers()]),
+        'defer' => Coroutine::defer($answers),
+        'timer' => Timer::after(50, $answers),
+    };
+    return $returned;
 }
 
 /** What a task worker does. */
@@ -151,6 +177,9 @@ function work(Server $server, mixed $data, callable $finish): mixed
         'memory' => str_repeat('x', 1 << 40),
         'kill' => posix_kill(getmypid(), SIGKILL),
         'closure' => fn () => 1,
+        'unreadable' => new Unreadable(),
+        'finish unreadable' => [$finish(new Unreadable()), 'later'][1],
+        'unreadable message' => $server->sendMessage(new Unreadable(), $data[0]),
         'observe' => observe(fn () => $server->{$data[0]}(...$data[1])),
         'property' => [$server->worker_id, $server->taskworker, $server->worker_pid === getmypid()],
         'cid' => Coroutine::getCid(),
@@ -173,6 +202,9 @@ $events = [
         emit('task', ['id' => $id, 'from' => $from, 'verb' => is_array($data) ? $data[0] ?? null : get_debug_type($data),
             'object' => $with[0] instanceof Task, 'cid' => Coroutine::getCid(),
             'fresh' => !isset($task) || abs(microtime(true) - $task->dispatch_time) < 60]);
+        if (is_array($data) && ($data[0] ?? null) === 'later') {
+            return later($task, ...array_slice($data, 1));
+        }
         return work($server, $data, $finish);
     },
     'finish' => function (Server $server, mixed ...$with) {

@@ -321,6 +321,17 @@ int ww_exception_pending(void)
 	return zend_is_unwind_exit(EG(exception)) || zend_is_graceful_exit(EG(exception)) ? WW_EXIT : WW_THREW;
 }
 
+/* The pending exception, which is none any more; false if there was none. */
+bool ww_exception_take(zval *to)
+{
+	if (EG(exception) == NULL) {
+		return false;
+	}
+	ZVAL_OBJ_COPY(to, EG(exception));
+	zend_clear_exception();
+	return true;
+}
+
 void ww_exception_clear(void)
 {
 	zend_clear_exception();

@@ -137,6 +137,7 @@ extern zval *ww_callback_callable(ww_callback *callback);
 extern int ww_callback_call(ww_callback *callback, uint32_t count, zval *arguments, zval *result);
 
 extern int ww_exception_pending(void);
+extern bool ww_exception_take(zval *to);                                                 /* (bails) */
 extern void ww_exception_clear(void);                                                     /* (bails) */
 extern void ww_exception_report(void);                                                    /* (bails) */
 extern void ww_exception_throw(int class, const char *message, size_t length, zend_long code);  /* (bails) */

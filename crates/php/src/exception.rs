@@ -72,7 +72,7 @@ pub(crate) fn throw(class: Class, code: i64, message: &str) -> Stop {
 ///
 /// # Errors
 /// [`Stop::Bailout`] when the script's handler ends fatally.
-pub(crate) fn report_uncaught() -> Result<(), Stop> {
+fn report_uncaught() -> Result<(), Stop> {
     // SAFETY: the closure's frame has no destructors.
     guard(|| unsafe { ffi::ww_exception_report() })?;
     clear()
@@ -85,6 +85,28 @@ pub(crate) fn report_uncaught() -> Result<(), Stop> {
 pub(crate) fn clear() -> Result<(), Stop> {
     // SAFETY: the closure's frame has no destructors.
     guard(|| unsafe { ffi::ww_exception_clear() })
+}
+
+/// Takes the pending exception: its class, what it says, and where it was thrown. None is pending afterwards.
+///
+/// # Errors
+/// It was an `exit`, which is done as it asked for, or PHP ended fatally: this process is to end.
+pub(crate) fn take_text() -> Result<String, Stop> {
+    if !uncaught() || exits()? {
+        return Err(Stop::Thrown);
+    }
+    // SAFETY: `to` is an empty value; the closure's frame has no destructors.
+    let exception = Owned::made(|to| unsafe {
+        ffi::ww_exception_take(to);
+    })?;
+    let Some(object) = exception.as_object() else { return Ok(String::new()) };
+    let field = |name: &str| object.property_named(name);
+    let (message, file, line) = (field("message")?, field("file")?, field("line")?);
+    let text = |value: &Owned| String::from_utf8_lossy(value.as_bytes().unwrap_or_default()).into_owned();
+    let line = line.as_long().unwrap_or_default();
+    // Behind a zero, the name of an anonymous class has where it stands.
+    let class = object.class_name().split('\0').next().unwrap_or_default();
+    Ok(format!("{class}: {} in {}:{line}", text(&message), text(&file)))
 }
 
 /// Throws what `exit` throws: the script's frames unwind, shutdown functions and destructors run. A child process

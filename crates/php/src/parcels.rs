@@ -8,6 +8,7 @@ use wirewool_engine::crew::parcel::{Kind, Parcel};
 
 use crate::dispatch::Dispatch;
 use crate::event::Event;
+use crate::exception;
 use crate::guard::Stop;
 use crate::task;
 use crate::task_worker;
@@ -28,22 +29,20 @@ pub(crate) fn handle(dispatch: &Dispatch, parcel: Parcel) -> Result<(), Stop> {
     }
 }
 
-/// The value that a parcel brings; none, and the log says so, when it is none.
+/// The value that a parcel brings; none, and the log says why, when it cannot be read. That is its sender's mistake: this
+/// process goes on.
 ///
 /// # Errors
-/// PHP's memory ran out.
+/// What is read ended the process, or PHP's memory ran out.
 pub(crate) fn value(parcel: &Parcel) -> Result<Option<Owned>, Stop> {
-    let decoded = match payload::decode(parcel.flags, &parcel.payload) {
-        Err(Stop::Thrown) => {
-            crate::exception::report_uncaught()?;
-            None
-        }
-        decoded => decoded?,
+    let why = match payload::decode(parcel.flags, &parcel.payload) {
+        Ok(Some(value)) => return Ok(Some(value)),
+        Ok(None) => "it is no value of PHP's".to_string(),
+        Err(Stop::Thrown) => exception::take_text()?,
+        Err(stop) => return Err(stop),
     };
-    if decoded.is_none() {
-        tracing::error!("what process {} has sent is no value of PHP's, and is dropped", parcel.from);
-    }
-    Ok(decoded)
+    tracing::error!("what process {} has sent cannot be read, and is dropped: {why}", parcel.from);
+    Ok(None)
 }
 
 /// Seconds since 1970, as PHP's `microtime(true)` has them.

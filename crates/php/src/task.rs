@@ -41,8 +41,8 @@ enum Outcome {
     Value(Owned),
     /// It is done, and has nothing to say.
     Nothing,
-    /// Its task worker has died.
-    Lost,
+    /// It came to nothing, since its task worker…
+    Lost(&'static str),
 }
 
 /// Somebody who waits for tasks.
@@ -54,8 +54,8 @@ struct Waiting {
     ticket: Cell<Option<Ticket>>,
 }
 
-/// Who wants to know what comes of a task. Without an entry it is for the script's callback for all.
-#[derive(Clone)]
+/// Who wants to know what comes of a task. Without an entry it is for the script's callback for all, unless somebody has
+/// waited for it.
 enum Wanted {
     By(Rc<Waiting>, usize),
     Callback(Rc<Callback>),
@@ -81,40 +81,39 @@ pub(crate) fn forked() {
 /// A callback did not return: the process is to end.
 pub(crate) fn ended(dispatch: &Dispatch, parcel: &Parcel) -> Result<(), Stop> {
     let is_own = with(|worker| worker.station().occupancy()).flatten() == Some(parcel.origin);
-    let is_over = parcel.kind != Kind::Result;
-    let wanted = match is_own {
-        true if is_over => WANTED.with_borrow_mut(|wanted| wanted.remove(&parcel.task)),
-        true => WANTED.with_borrow(|wanted| wanted.get(&parcel.task).cloned()),
-        // Whoever sent it has died, and this process follows him.
-        false => None,
-    };
-    if parcel.kind == Kind::Lost {
-        tracing::error!("task {} is lost: task worker {} has died while it did it", parcel.task, parcel.from);
+    // The first that comes of a task counts for whoever wants that of this one. If it is not this process's own, who has
+    // sent it has died.
+    let wanted = if is_own { WANTED.with_borrow_mut(|wanted| wanted.remove(&parcel.task)) } else { None };
+    if wanted.is_none() && parcel.flags & flag::AWAITED != 0 {
+        return Ok(());
     }
-    let is_present = parcel.flags & flag::PRESENT != 0;
-    let value = if is_present { parcels::value(parcel)? } else { None };
-    match wanted {
-        Some(Wanted::By(waiting, position)) => {
-            let outcome = match (value, parcel.kind) {
-                (Some(value), _) => Outcome::Value(value),
-                (None, Kind::Lost) => Outcome::Lost,
-                (None, _) => Outcome::Nothing,
-            };
-            tell(&waiting, position, outcome)
+    let outcome = outcome(parcel)?;
+    if let Outcome::Lost(why) = outcome {
+        tracing::error!("task {} is lost: task worker {} {why}", parcel.task, parcel.from);
+    }
+    match (wanted, outcome) {
+        (Some(Wanted::By(waiting, position)), outcome) => tell(&waiting, position, outcome),
+        (Some(Wanted::Callback(callback)), Outcome::Value(value)) => {
+            let arguments = vec![dispatch.server(), Owned::long(parcel.task as i64), value];
+            event_loop::call(callback, arguments)
         }
-        Some(Wanted::Callback(callback)) => match value {
-            Some(value) => {
-                let arguments = vec![dispatch.server(), Owned::long(parcel.task as i64), value];
-                event_loop::call(callback, arguments)
-            }
-            None => Ok(()),
-        },
-        None if parcel.flags & flag::AWAITED != 0 => Ok(()),
-        None => match value {
-            Some(value) => finished(dispatch, parcel, value),
-            None => Ok(()),
-        },
+        (None, Outcome::Value(value)) => finished(dispatch, parcel, value),
+        _ => Ok(()),
     }
+}
+
+/// What a parcel says came of its task.
+fn outcome(parcel: &Parcel) -> Result<Outcome, Stop> {
+    let has = |flag: u8| parcel.flags & flag != 0;
+    Ok(match parcel.kind {
+        Kind::Lost => Outcome::Lost("has died while it did it"),
+        _ if has(flag::UNREAD) => Outcome::Lost("could not read it"),
+        _ if has(flag::PRESENT) => match parcels::value(parcel)? {
+            Some(value) => Outcome::Value(value),
+            None => Outcome::Lost("has sent what cannot be read"),
+        },
+        _ => Outcome::Nothing,
+    })
 }
 
 fn finished(dispatch: &Dispatch, parcel: &Parcel, value: Owned) -> Result<(), Stop> {
@@ -128,20 +127,10 @@ fn finished(dispatch: &Dispatch, parcel: &Parcel, value: Owned) -> Result<(), St
     dispatch.call(Event::Finish, [dispatch.server(), result])
 }
 
-/// Tells somebody who waits. The first that comes of a task counts.
+/// Tells somebody who waits.
 fn tell(waiting: &Waiting, position: usize, outcome: Outcome) -> Result<(), Stop> {
-    let is_first = {
-        let mut outcomes = waiting.outcomes.borrow_mut();
-        match outcomes.get_mut(position) {
-            Some(place @ None) => {
-                *place = Some(outcome);
-                true
-            }
-            _ => false,
-        }
-    };
-    if !is_first {
-        return Ok(());
+    if let Some(place) = waiting.outcomes.borrow_mut().get_mut(position) {
+        *place = Some(outcome);
     }
     waiting.left.set(waiting.left.get().saturating_sub(1));
     match waiting.ticket.get() {
@@ -294,9 +283,9 @@ fn taskwait(call: &mut Call<'_>) -> Result<(), Stop> {
     match outcome.flatten() {
         Some(Some(Outcome::Value(value))) => call.give(value),
         Some(Some(Outcome::Nothing)) => call.give(Owned::null()),
-        Some(Some(Outcome::Lost)) => {
+        Some(Some(Outcome::Lost(why))) => {
             last_error::set(last_error::TASK_DISPATCH_FAIL);
-            return warning::warn("taskwait: the task is lost, its task worker has died while it did it");
+            return warning::warn(&format!("taskwait: the task is lost, its task worker {why}"));
         }
         Some(None) => last_error::set(last_error::TASK_TIMEOUT),
         None => {}
@@ -327,7 +316,7 @@ fn several(call: &mut Call<'_>, name: &str, tells_late: bool) -> Result<(), Stop
         let value = match outcome {
             Some(Some(Outcome::Value(value))) => Some(value),
             Some(Some(Outcome::Nothing)) => Some(Owned::null()),
-            Some(Some(Outcome::Lost)) => {
+            Some(Some(Outcome::Lost(_))) => {
                 last_error::set(last_error::TASK_DISPATCH_FAIL);
                 Some(Owned::bool(false))
             }

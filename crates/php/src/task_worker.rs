@@ -4,6 +4,8 @@ use std::cell::{Cell, RefCell};
 
 use wirewool_engine::crew::parcel::{Kind, Occupancy, Parcel};
 
+use crate::coroutine::registry;
+use crate::coroutine::scheduler;
 use crate::dispatch::{self, Dispatch};
 use crate::event::Event;
 use crate::event_loop;
@@ -19,7 +21,7 @@ use crate::worker::{Worker, with};
 use crate::zend::ffi::{Class, Family};
 use crate::zend::layout::Zval;
 use crate::zend::object::Object;
-use crate::zend::value::{Owned, PhpString};
+use crate::zend::value::Owned;
 
 /// `SWOOLE_TASK_SERIALIZE`.
 const TASK_SERIALIZE: i64 = 2;
@@ -32,35 +34,66 @@ struct Doing {
     flags: u8,
 }
 
+/// How far the task of an object has come.
+///
+/// ```text
+///   Unsent ── run() ──► Open ── the callback returns a value, or not at all ──► Over
+///                         └── the object is freed: there is no more to come
+/// ```
+#[derive(Clone, Copy, Default)]
+enum State {
+    /// It was made by the script.
+    #[default]
+    Unsent,
+    /// Whoever holds the object may answer.
+    Open(Doing),
+    Over,
+}
+
 /// The Rust state of a `Swoole\Server\Task`.
 #[derive(Default)]
 pub(crate) struct Task {
-    doing: Cell<Option<Doing>>,
+    state: Cell<State>,
 }
 
 impl Native for Task {
     const FAMILY: Family = Family::Task;
+
+    /// The callback has returned nothing, and nobody can answer any more.
+    fn end(self) {
+        if let State::Open(doing) = self.state.get() {
+            doing.end();
+        }
+    }
 }
 
 thread_local! {
     /// The task whose callback runs on this process's own stack.
     static CURRENT: RefCell<Option<Doing>> = const { RefCell::new(None) };
     static RUNNING: Cell<usize> = const { Cell::new(0) };
+    /// Those that have come to their end without a value, which nobody was told.
+    static ENDED: RefCell<Vec<Doing>> = const { RefCell::new(Vec::new()) };
 }
 
 impl Doing {
-    fn answer(self, kind: Kind, value: Option<&Zval>) -> Result<bool, Stop> {
-        let awaited = self.flags & flag::AWAITED;
-        let (flags, bytes) = match value {
-            Some(value) => {
-                let (flags, bytes) = payload::encode(value)?;
-                (flags | flag::PRESENT | awaited, bytes)
-            }
-            None => (awaited, PhpString::new(b"")?),
-        };
+    /// It is over, and has nothing to say. That is told once the loop goes on: a process that fails releases what it
+    /// held, too, and its tasks are lost.
+    fn end(self) {
+        count(-1);
+        if !registry::is_ending() {
+            ENDED.with_borrow_mut(|ended| ended.push(self));
+        }
+    }
+
+    fn answer(self, kind: Kind, value: &Zval) -> Result<bool, Stop> {
+        let (flags, bytes) = payload::encode(value)?;
+        self.send(kind, flags | flag::PRESENT, bytes.bytes())
+    }
+
+    fn send(self, kind: Kind, flags: u8, bytes: &[u8]) -> Result<bool, Stop> {
+        let flags = flags | self.flags & flag::AWAITED;
         let task = (self.origin, self.number);
-        let posted = with(|worker| worker.station().answer_task(task, kind, flags, bytes.bytes()));
-        match posted {
+        match with(|worker| worker.station().answer_task(task, kind, flags, bytes)) {
             Some(Ok(())) => Ok(true),
             Some(Err(error)) => {
                 last_error::set(last_error::OUTPUT_BUFFER_OVERFLOW);
@@ -79,7 +112,7 @@ impl Doing {
 pub(crate) fn run(dispatch: &Dispatch, parcel: Parcel) -> Result<(), Stop> {
     let doing = Doing { origin: parcel.origin, number: parcel.task, flags: parcel.flags };
     let Some(data) = parcels::value(&parcel)? else {
-        return event_loop::settle(doing.answer(Kind::Done, None).map(|_| ()));
+        return event_loop::settle(doing.send(Kind::Done, flag::UNREAD, b"").map(|_| ()));
     };
     let Some(callback) = dispatch.callback(Event::Task) else { return Ok(()) };
     let config = dispatch.config();
@@ -87,15 +120,15 @@ pub(crate) fn run(dispatch: &Dispatch, parcel: Parcel) -> Result<(), Stop> {
     let as_object = in_coroutines || config.task_objects || config.event_objects;
     let (number, from) = (Owned::long(parcel.task as i64), Owned::long(parcel.from as i64));
     let mut arguments = vec![dispatch.server()];
+    let mut object = None;
     if as_object {
         let sent = Owned::double(parcels::seconds(parcel.sent));
         let serialized = parcel.flags & flag::SERIALIZED != 0;
         let flags = Owned::long(if serialized { TASK_SERIALIZE } else { 0 });
-        let object = parcels::object(Class::Task, [data, sent, number, from, flags])?;
-        if let Some(state) = object.as_object().and_then(Object::state::<Task>) {
-            state.doing.set(Some(doing));
-        }
-        arguments.push(object);
+        let task = parcels::object(Class::Task, [data, sent, number, from, flags])?;
+        set_state(&task, State::Open(doing));
+        arguments.push(Owned::copy(&task));
+        object = Some(task);
     } else {
         arguments.extend([number, from, data]);
     }
@@ -104,17 +137,53 @@ pub(crate) fn run(dispatch: &Dispatch, parcel: Parcel) -> Result<(), Stop> {
         let before = CURRENT.replace((!in_coroutines).then_some(doing));
         let called = dispatch::call_for_result(&callback, arguments);
         CURRENT.set(before);
-        count(-1);
-        let result = called?;
-        let value = (!result.is_null()).then_some(&*result);
-        event_loop::settle(doing.answer(Kind::Done, value).map(|_| ()))
+        event_loop::settle(close(doing, object, called))?;
+        tell_ended()
     };
     if in_coroutines {
-        return crate::coroutine::scheduler::run_callback(run);
+        return scheduler::run_callback(run);
     }
     run()?;
     with(Worker::make_room_behind_task);
     Ok(())
+}
+
+fn set_state(task: &Owned, state: State) {
+    if let Some(task) = task.as_object().and_then(Object::state::<Task>) {
+        task.state.set(state);
+    }
+}
+
+/// A task's callback has ended. With a value, so has the task; without one, it has when nobody holds its object.
+fn close(doing: Doing, object: Option<Owned>, called: Result<Owned, Stop>) -> Result<(), Stop> {
+    let is_silent = called.as_ref().is_ok_and(|result| result.is_null());
+    match &object {
+        Some(_) if is_silent => return Ok(()),
+        None if is_silent => {
+            doing.end();
+            return Ok(());
+        }
+        Some(object) => set_state(object, State::Over),
+        None => {}
+    }
+    count(-1);
+    doing.answer(Kind::Done, &*called?).map(|_| ())
+}
+
+/// Tells of the tasks that have ended without a value since.
+///
+/// # Errors
+/// PHP was warned that there is no room, and its handler ended this process.
+pub(crate) fn tell_ended() -> Result<(), Stop> {
+    for doing in ENDED.take() {
+        event_loop::settle(doing.send(Kind::Done, 0, b"").map(|_| ()))?;
+    }
+    Ok(())
+}
+
+/// How many tasks have begun and not ended.
+pub(crate) fn running() -> usize {
+    RUNNING.get()
 }
 
 fn count(more: isize) {
@@ -142,7 +211,7 @@ pub(crate) fn finish(call: &mut Call<'_>) -> Result<(), Stop> {
 /// Answers a task with the argument of this call.
 fn answer_with(call: &mut Call<'_>, doing: Doing) -> Result<(), Stop> {
     let done = match call.argument(0) {
-        Some(value) => doing.answer(Kind::Result, Some(value))?,
+        Some(value) => doing.answer(Kind::Result, value)?,
         None => false,
     };
     call.give_bool(done);
@@ -152,12 +221,14 @@ fn answer_with(call: &mut Call<'_>, doing: Doing) -> Result<(), Stop> {
 methods! {
     fn zim_Swoole_Server_Task_finish(call) {
         call.count(1, 1)?;
-        let Some(doing) = call.state::<Task>()?.doing.get() else {
-            warning::warn("this task was not sent to a task worker: nobody waits for what comes of it")?;
-            call.give_bool(false);
-            return Ok(());
+        let why = match call.state::<Task>()?.state.get() {
+            State::Open(doing) => return answer_with(call, doing),
+            State::Over => "this task is over: its callback has returned what came of it",
+            State::Unsent => "this task was not sent to a task worker: nobody waits for what comes of it",
         };
-        answer_with(call, doing)
+        warning::warn(why)?;
+        call.give_bool(false);
+        Ok(())
     }
 
     fn zim_Swoole_Server_Task_pack(call) {

@@ -29,6 +29,7 @@ use crate::parcels;
 use crate::queue::{Next, Queue};
 use crate::serial;
 use crate::task;
+use crate::task_worker;
 
 /// How long a process without a loop waits at most before it looks again whether there is room for what it sends.
 const ROOM_PAUSE: Duration = Duration::from_millis(5);
@@ -285,11 +286,11 @@ impl Worker {
             self.station.count(Count::Requests, 1);
             self.requests_left = self.requests_left.map(|left| left.saturating_sub(1));
         }
-        self.station.set_busy(true, dispatch::running());
+        self.station.set_busy(true, waiting());
     }
 
     fn end_item(&mut self) {
-        self.station.set_busy(false, dispatch::running());
+        self.station.set_busy(false, waiting());
         self.station.flush_if_late();
     }
 
@@ -301,7 +302,7 @@ impl Worker {
 
     fn end_if_told(&mut self) -> Verdict {
         // A callback that waits has not come to its end, but it keeps nobody busy.
-        self.station.set_busy(false, dispatch::running());
+        self.station.set_busy(false, waiting());
         if self.is_to_end() {
             self.queue.leave();
             self.station.leave();
@@ -312,6 +313,16 @@ impl Worker {
         }
         Verdict::Handled
     }
+}
+
+/// How many callbacks and tasks have begun and not ended.
+fn waiting() -> usize {
+    dispatch::running() + task_worker::running()
+}
+
+/// Does something keep this process from its end?
+fn is_kept() -> bool {
+    registry::suspended() > 0 || event_loop::has_work() || task::has_callbacks() || task_worker::running() > 0
 }
 
 /// One step of the loop. A fork of the script's own comes back from its callback into a loop that is not its own: it
@@ -421,9 +432,9 @@ pub(crate) fn end_of_pass(is_told_to_end: bool) -> Result<Turn, Stop> {
     }
     if step(|worker| worker.role)? == Role::User {
         // Nobody tells it to end: it is over when it has nothing more to do.
-        let is_kept = registry::suspended() > 0 || event_loop::has_work() || task::has_callbacks();
-        return Ok(if is_told_to_end || !is_kept { Turn::Over } else { Turn::GoOn });
+        return Ok(if is_told_to_end || !is_kept() { Turn::Over } else { Turn::GoOn });
     }
+    task_worker::tell_ended()?;
     check(step(Worker::end_if_told)?)?;
     let (is_ending, has_ended, is_late) = step(|worker| {
         let has_ended = worker.queue.is_empty() && worker.parcels.is_empty() && worker.station.has_ended();
@@ -432,7 +443,7 @@ pub(crate) fn end_of_pass(is_told_to_end: bool) -> Result<Turn, Stop> {
     if !is_ending {
         return Ok(Turn::GoOn);
     }
-    let is_kept = registry::suspended() > 0 || event_loop::has_work() || task::has_callbacks();
+    let is_kept = is_kept();
     if is_late && is_kept {
         tracing::warn!("worker exit timeout, forced termination");
     }

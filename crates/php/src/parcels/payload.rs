@@ -16,6 +16,8 @@ pub(crate) mod flag {
     pub(crate) const AWAITED: u8 = 2;
     /// There is one.
     pub(crate) const PRESENT: u8 = 4;
+    /// The task could not be read, and was not begun.
+    pub(crate) const UNREAD: u8 = 8;
 }
 
 /// A value as bytes, and what is said about them.

@@ -148,6 +148,7 @@ unsafe extern "C" {
     ) -> c_int;
 
     pub(crate) fn ww_exception_pending() -> c_int;
+    pub(crate) fn ww_exception_take(to: *mut Zval) -> bool;
     pub(crate) fn ww_exception_clear();
     pub(crate) fn ww_exception_report();
     pub(crate) fn ww_exception_throw(class: Class, message: *const u8, length: usize, code: i64);
