@@ -75,3 +75,15 @@ def test_who_accepts_nothing_has_no_listener(start, mode):
     os.kill(workers[0], signal.SIGTERM)
     wait_until(lambda: len(events(server, "workerStart")) == 3, "the next worker")
     assert asked(server, "/") is None
+
+
+# ---- those that a callback makes ----
+
+
+@MODES
+@COROUTINES
+def test_a_forks_copy_of_an_answer_says_nothing(start, mode, coroutines):
+    server = start(mode, coroutines)
+    assert asked(server, "/fork") == [True, 3]
+    assert asked(server, "/") is None
+    assert "WARNING" not in server.output and "ERROR" not in server.output, server.output
