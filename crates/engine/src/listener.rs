@@ -10,6 +10,7 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 use std::sync::Arc;
+use wirewool_ipc::socket::let_go;
 
 /// An address that cannot be bound.
 #[derive(Debug, thiserror::Error)]
@@ -151,6 +152,16 @@ impl Listeners {
     /// [`Listener::shut`] for all of them.
     pub fn shut(&self) {
         self.iter().for_each(Listener::shut);
+    }
+
+    /// In a process that accepts nothing: whoever outlives the server there must not keep its addresses from the next
+    /// one. Datagrams leave from every process, through the sockets that they come by.
+    pub(crate) fn let_go(&self) {
+        for listener in self.iter().filter(|listener| !listener.is_datagram) {
+            if let Err(error) = let_go(&*listener.socket) {
+                tracing::warn!("a process keeps a socket that is not its own: {error}");
+            }
+        }
     }
 
     /// All of them.

@@ -14,7 +14,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use wirewool_ipc::exchange::{Exchange, Standing, Wish};
-use wirewool_ipc::process::{Ended, Fork, fork, kill, wait};
+use wirewool_ipc::process::{Ended, Fork, die_with_parent, fork, kill, wait};
 use wirewool_ipc::reopen;
 use wirewool_ipc::signal::{Signal, Signals};
 use wirewool_ipc::table::Table;
@@ -41,7 +41,7 @@ pub struct Seat {
     pub seat: usize,
     /// Another process had this place before it.
     pub successor: bool,
-    /// Its signals: SIGTERM asks it to end. In a [`Role::User`] it just ends it.
+    /// Its signals: SIGTERM asks it to end. In a [`Role::User`] it just ends it, as does the parent's death.
     pub signals: Signals,
 }
 
@@ -304,8 +304,12 @@ impl Manager {
         let mut signals = self.signals.take().ok_or_else(|| io::Error::other("a worker forks no worker"))?;
         signals.release(&[Signal::Chld]);
         if role == Role::User {
-            // Nobody there looks after what comes.
+            // Nobody there looks after what comes; the program may do as it likes with it.
             signals.release(&[Signal::Term]);
+            die_with_parent();
+        }
+        if role != Role::Worker || !self.plan.workers_own {
+            self.listeners.let_go();
         }
         // The terminal's ^C goes to all processes: the master ends them in order.
         signals.ignore(&[Signal::Int, Signal::Usr1, Signal::Usr2])?;

@@ -97,13 +97,25 @@ pub fn fork_plain() -> io::Result<Option<Pid>> {
     }
 }
 
+/// Whether a child of [`fork`] is killed when its parent dies, and not asked to end.
+static DIES_WITH_PARENT: AtomicBool = AtomicBool::new(false);
+
 fn become_child(parent: Pid, bell: ChildBell) -> io::Result<()> {
     FOREIGN.store(false, SeqCst);
     PARENT.store(parent.as_raw_pid(), SeqCst);
+    DIES_WITH_PARENT.store(false, SeqCst);
     bell.adopt()?;
-    process::set_parent_process_death_signal(Some(process::Signal::TERM))?;
-    // It may have died before we asked to be told.
-    if process::getppid() == Some(parent) { Ok(()) } else { Err(Errno::SRCH.into()) }
+    follow_parent()
+}
+
+/// From now on, the kernel kills this child of [`fork`] when its parent dies, whatever it does about signals. If the
+/// parent is dead already, this does not return.
+pub fn die_with_parent() {
+    DIES_WITH_PARENT.store(true, SeqCst);
+    if follow_parent().is_err() {
+        // The exit handlers are the parent's.
+        leave_at_once(1);
+    }
 }
 
 /// To be called by a child of [`fork`] that has become somebody else: the kernel forgets then whom the child is to follow.
@@ -116,7 +128,8 @@ pub fn follow_parent() -> io::Result<()> {
     if parent == 0 || is_foreign() {
         return Ok(());
     }
-    process::set_parent_process_death_signal(Some(process::Signal::TERM))?;
+    let signal = if DIES_WITH_PARENT.load(SeqCst) { process::Signal::KILL } else { process::Signal::TERM };
+    process::set_parent_process_death_signal(Some(signal))?;
     // It may have died before we asked to be told.
     if is_orphan() { Err(Errno::SRCH.into()) } else { Ok(()) }
 }

@@ -14,19 +14,22 @@ use std::time::{Duration, Instant};
 use rustix::io::Errno;
 use rustix::process::{Pid, getpid, getppid, set_child_subreaper};
 use wirewool_ipc::doorbell::Doorbell;
-use wirewool_ipc::process::{Ended, Fork, fork, is_foreign, kill, mark_foreign_children, threads, wait};
+use wirewool_ipc::process::{
+    Ended, Fork, die_with_parent, fork, is_foreign, kill, mark_foreign_children, threads, wait,
+};
 use wirewool_ipc::signal::{Blocked, Signal, Signals};
 use wirewool_ipc::table::Table;
 use wirewool_ipc::table::facts::Origin;
 
 use children::{PATIENCE_S, ended, mask, readable, spawn};
 
-const CHECKS: [(&str, fn()); 11] = [
+const CHECKS: [(&str, fn()); 12] = [
     ("wait tells how a child ended, and reaps only that one", wait_reaps_only_its_own),
     ("wait does not wait", wait_does_not_wait),
     ("a process with other threads is not forked", threads_are_refused),
     ("both sides have the mask they had", masks_are_restored),
     ("a child gets SIGTERM when its parent dies", orphans_are_told),
+    ("a child that is to die with its parent is killed, or leaves at once if it is late", orphans_are_killed),
     ("a child whose parent died during the fork leaves at once", late_orphans_leave),
     ("a child forked by somebody else is foreign", others_children_are_foreign),
     ("a doorbell wakes another process", doorbells_are_shared),
@@ -111,6 +114,34 @@ fn orphans_are_told() {
     let (orphan, told) = answer.split_once(' ').unwrap();
     assert_eq!((told, end), ("[Term]", Ended::Exited(0)));
     assert_eq!(ended(pid(orphan)), Ended::Exited(0));
+}
+
+fn orphans_are_killed() {
+    for (is_late, expected) in [(false, Ended::Killed(libc::SIGKILL)), (true, Ended::Exited(1))] {
+        let parent = spawn(|mut answer| {
+            // It has a handler, and comes back from it.
+            let signals = Signals::install(&[Signal::Term]).unwrap();
+            let born = Doorbell::new().unwrap();
+            match fork().unwrap() {
+                Fork::Parent(pid) => {
+                    write!(answer, "{}", pid.as_raw_pid()).unwrap();
+                    assert!(readable(&born));
+                }
+                Fork::Child => {
+                    if is_late {
+                        born.ring();
+                        assert!(readable(&signals));
+                    }
+                    die_with_parent();
+                    born.ring();
+                    // One that is not killed ends by itself, and is seen to.
+                    readable(&signals);
+                }
+            }
+        });
+        let (orphan, end) = parent.join();
+        assert_eq!((end, ended(pid(&orphan))), (Ended::Exited(0), expected));
+    }
 }
 
 fn late_orphans_leave() {

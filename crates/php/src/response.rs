@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::time::SystemTime;
 
 use wirewool_hub::command::{After, Refused};
+use wirewool_ipc::process::is_foreign;
 
 use crate::array::Array;
 use crate::connections::note;
@@ -55,6 +56,10 @@ impl Native for ResponseState {
 
     /// A script that has forgotten to answer: the peer must not wait for ever.
     fn end(self) {
+        // The answer is the parent's to give.
+        if is_foreign() {
+            return;
+        }
         let last = self.ask(|reply| {
             let began = reply.stage();
             if began == Stage::Open && reply.status().is_none() {

@@ -221,6 +221,16 @@ fn failed(what: &str, error: &io::Error) -> Result<(), Stop> {
     warning::warn(&format!("{what}: {error}"))
 }
 
+/// PHP runs a script's handler for a signal once the call is over.
+fn whatever_signals_come<R>(mut call: impl FnMut() -> io::Result<R>) -> io::Result<R> {
+    loop {
+        match call() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            done => return done,
+        }
+    }
+}
+
 fn write(call: &mut Call<'_>) -> Result<(), Stop> {
     call.count(1, 1)?;
     let data = call.text(0)?.unwrap_or_default();
@@ -230,7 +240,11 @@ fn write(call: &mut Call<'_>) -> Result<(), Stop> {
         return warning::warn("the data to send is empty");
     }
     let is_stream = pipe.r#type().is_ok_and(|kind| kind == Type::STREAM);
-    let written = if is_stream { (&*pipe).write_all(data).map(|()| data.len()) } else { pipe.send(data) };
+    let written = if is_stream {
+        (&*pipe).write_all(data).map(|()| data.len())
+    } else {
+        whatever_signals_come(|| pipe.send(data))
+    };
     match written {
         Ok(length) => {
             call.give_long(length as i64);
@@ -249,7 +263,7 @@ fn read(call: &mut Call<'_>) -> Result<(), Stop> {
         return warning::warn(&format!("{size} bytes cannot be read: wanted 1 to {READ_MAX}"));
     }
     let mut buffer = vec![0; size as usize];
-    match (&*pipe).read(&mut buffer) {
+    match whatever_signals_come(|| (&*pipe).read(&mut buffer)) {
         Ok(length) => call.give_bytes(&buffer[..length]),
         // Nothing has come in time, or yet.
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
