@@ -156,8 +156,13 @@ impl Listeners {
 
     /// In a process that accepts nothing: whoever outlives the server there must not keep its addresses from the next
     /// one. Datagrams leave from every process, through the sockets that they come by.
-    pub(crate) fn let_go(&self) {
-        for listener in self.iter().filter(|listener| !listener.is_datagram) {
+    pub(crate) fn let_go_of_streams(&self) {
+        self.let_go(|listener| !listener.is_datagram);
+    }
+
+    /// In a process that has nothing to do with the server: those that `is_meant` are left to the others.
+    pub fn let_go(&self, is_meant: impl Fn(&Listener) -> bool) {
+        for listener in self.iter().filter(|listener| is_meant(listener)) {
             if let Err(error) = let_go(&*listener.socket) {
                 tracing::warn!("a process keeps a socket that is not its own: {error}");
             }

@@ -309,7 +309,7 @@ impl Manager {
             die_with_parent();
         }
         if role != Role::Worker || !self.plan.workers_own {
-            self.listeners.let_go();
+            self.listeners.let_go_of_streams();
         }
         // The terminal's ^C goes to all processes: the master ends them in order.
         signals.ignore(&[Signal::Int, Signal::Usr1, Signal::Usr2])?;

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use rustix::io::Errno;
 use rustix::process::{self, Pid, Resource, Rlimit, WaitOptions};
 
-use crate::signal::{Blocked, ChildBell, Signal};
+use crate::signal::{self, Blocked, ChildBell, Signal};
 
 /// Which side of a fork this is.
 #[derive(Debug)]
@@ -68,7 +68,7 @@ pub(crate) fn fork_free() -> io::Result<Option<Pid>> {
 }
 
 /// Ends the process, with nothing of what a program does at its end.
-pub(crate) fn leave_at_once(status: i32) -> ! {
+pub fn leave_at_once(status: i32) -> ! {
     // SAFETY: Async-signal-safe, and runs none of the exit handlers.
     unsafe { libc::_exit(status) }
 }
@@ -83,7 +83,7 @@ pub fn is_orphan() -> bool {
 }
 
 /// Forks as any program does: the child is nobody's but the program's own, and [`is_foreign`] where that was asked for.
-/// None in the child. The process must have a single thread.
+/// Signals that [`Signals`](crate::signal::Signals) watches or ignores have their default effect there. None in the child. The process must have a single thread.
 ///
 /// # Errors
 ///
@@ -93,6 +93,10 @@ pub fn fork_plain() -> io::Result<Option<Pid>> {
     // SAFETY: As in `fork`.
     match unsafe { libc::fork() } {
         error if error < 0 => Err(io::Error::last_os_error()),
+        0 => {
+            signal::restore_defaults();
+            Ok(None)
+        }
         child => Ok(Pid::from_raw(child)),
     }
 }

@@ -197,6 +197,25 @@ impl Drop for Signals {
     }
 }
 
+/// In a child that has nothing to do with whoever installed [`Signals`]: none of its signals is watched or ignored. What
+/// somebody else has installed stays.
+pub(crate) fn restore_defaults() {
+    if BELL.load(SeqCst) == NONE {
+        return;
+    }
+    for signal in Signal::CATCHABLE {
+        // SAFETY: All zeros is a valid sigaction: SIG_DFL.
+        let default: libc::sigaction = unsafe { mem::zeroed() };
+        let Ok(before) = exchange(signal, &default) else { continue };
+        let handler = before.sa_sigaction;
+        let is_ignored = signal == Signal::Pipe && handler == libc::SIG_IGN;
+        if ![address(report), address(nothing)].contains(&handler) && !is_ignored {
+            // The kernel took this action for this signal before, so it takes it again.
+            let _ = exchange(signal, &before);
+        }
+    }
+}
+
 fn address(handler: extern "C" fn(c_int)) -> libc::sighandler_t {
     handler as libc::sighandler_t
 }

@@ -380,6 +380,22 @@ void ww_exit_status_set(int status)
 	EG(exit_status) = status;
 }
 
+int ww_exit_status(void)
+{
+	return EG(exit_status);
+}
+
+/* In a child: what is to be called at the end of the script is the parent's. Nothing is released: that may run PHP. */
+void ww_shutdown_functions_forget(void)
+{
+	BG(user_shutdown_function_names) = NULL;
+}
+
+void ww_shutdown_functions_call(void)
+{
+	php_call_shutdown_functions();
+}
+
 const char *ww_sapi_name(void)
 {
 	return sapi_module.name;

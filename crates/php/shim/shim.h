@@ -146,6 +146,9 @@ extern void ww_graceful_exit(void);                                             
 extern void ww_warning(int level, const char *text, size_t length);                       /* (bails) */
 
 extern void ww_exit_status_set(int status);
+extern int ww_exit_status(void);
+extern void ww_shutdown_functions_forget(void);
+extern void ww_shutdown_functions_call(void);                                             /* (bails) */
 extern const char *ww_sapi_name(void);
 extern void ww_output_flush(void);                                                        /* (bails) */
 extern void ww_forked(void);

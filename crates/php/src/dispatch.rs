@@ -65,6 +65,11 @@ impl Dispatch {
         Dispatch { server: Owned::object(server), shared: shared.clone(), crowds: RefCell::default() }
     }
 
+    /// What the server's processes share.
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
     /// Calls the script's callback for an event of the server itself, on the stack as it is.
     ///
     /// # Errors

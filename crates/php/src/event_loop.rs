@@ -182,9 +182,11 @@ pub(crate) fn poller() -> Option<Rc<Poller>> {
     with(|it| it.poller.clone())
 }
 
-/// In a child process: what its parent watches and waits for is the parent's business.
+/// In a child process: what its parent watches and waits for is the parent's to release, which may run PHP.
 pub(crate) fn forked() {
-    drop(with(|it| std::mem::replace(it, Loop::new())));
+    let mut left = with(|it| std::mem::replace(it, Loop::new()));
+    drop(left.poller.take());
+    std::mem::forget(left);
     PHASE.set(Phase::Begin);
 }
 

@@ -2,6 +2,8 @@
 
 use std::ffi::{CStr, CString};
 
+use wirewool_ipc::process::leave_at_once;
+
 use crate::exception;
 use crate::guard::{Stop, guard};
 use crate::zend::ffi;
@@ -68,6 +70,26 @@ pub(crate) fn forked() {
 pub(crate) fn set_exit_status(status: i32) {
     // SAFETY: writes a global.
     unsafe { ffi::ww_exit_status_set(status) }
+}
+
+/// In a child that does not go back to where its parent was: it ends with [`leave`], as nobody but itself.
+pub(crate) fn begin_anew() {
+    set_exit_status(0);
+    // SAFETY: writes a global.
+    unsafe { ffi::ww_shutdown_functions_forget() }
+}
+
+/// Ends this process at once, with the status that PHP has for it: what it has registered for the end of the script is
+/// called, and what it has printed is written. Whatever it shares with its parent is released by the parent alone, without
+/// a destructor here that would do so twice.
+pub(crate) fn leave() -> ! {
+    // Each may end fatally; then the status says so.
+    // SAFETY: the closure's frame has no destructors.
+    let _ = guard(|| unsafe { ffi::ww_shutdown_functions_call() });
+    let _ = end_output();
+    let _ = flush_output();
+    // SAFETY: reads a global.
+    leave_at_once(unsafe { ffi::ww_exit_status() })
 }
 
 /// How PHP was started: `cli`, `fpm-fcgi`, …

@@ -51,6 +51,15 @@ pub(crate) fn is_master() -> bool {
     ROLE.get().is_none() && server::is_running_here()
 }
 
+/// In a child that the script has made in a process of the server's: it is none of them.
+pub(crate) fn forked_by_script() {
+    ROLE.set(None);
+    if let Some(dispatch) = dispatch::current() {
+        dispatch.shared().listeners.let_go(|_| true);
+    }
+    worker::forked();
+}
+
 /// The place of a worker among the processes of the server.
 fn station(common: &Common, seat: Seat) -> io::Result<Station> {
     let shared = &common.shared;

@@ -21,6 +21,7 @@ use crate::callback::Callback;
 use crate::coroutine::context::Job;
 use crate::coroutine::registry;
 use crate::coroutine::run::{is_in_loop, run_loop};
+use crate::coroutine::scheduler;
 use crate::dispatch::within_method;
 use crate::event_loop;
 use crate::exception;
@@ -29,10 +30,10 @@ use crate::last_error;
 use crate::method::{Call, methods};
 use crate::native::Native;
 use crate::process;
+use crate::server;
 use crate::serving;
 use crate::start;
 use crate::warning;
-use crate::worker;
 use crate::zend::ffi::{Class, Family};
 use crate::zend::layout::Zval;
 use crate::zend::object::Object;
@@ -96,6 +97,16 @@ fn pipe(kind: i64) -> io::Result<Option<(Socket, Socket)>> {
     }
 }
 
+/// They fork and wait for the server's processes, and have threads: the script's children would be in their way.
+fn refuse_in_master() -> Result<(), Stop> {
+    if serving::is_master() {
+        let text =
+            "a process cannot be made in the server's master or manager: use addProcess(), or make it in a worker";
+        return Err(exception::throw(Class::Error, last_error::WRONG_OPERATION, text));
+    }
+    Ok(())
+}
+
 fn construct(call: &Call<'_>) -> Result<(), Stop> {
     call.count(1, 4)?;
     let state = call.state::<Process>()?;
@@ -106,10 +117,7 @@ fn construct(call: &Call<'_>) -> Result<(), Stop> {
         let text = format!("pipe type[{kind}] is not available: wanted 0 for none, 1 (SOCK_STREAM) or 2 (SOCK_DGRAM)");
         return Err(exception::throw(Class::Error, last_error::INVALID_PARAMS, &text));
     }
-    if worker::exists() || serving::is_master() {
-        let text = "a process cannot be made in the server's processes: make it before start()";
-        return Err(exception::throw(Class::Error, last_error::WRONG_OPERATION, text));
-    }
+    refuse_in_master()?;
     // What is printed is bytes without borders.
     let pair = pipe(if redirects { PIPE_STREAM } else { kind }).map_err(|error| {
         let code = error.raw_os_error().map_or(0, i64::from);
@@ -165,7 +173,9 @@ fn start(call: &mut Call<'_>) -> Result<(), Stop> {
     if state.callback.borrow().is_none() {
         return Err(exception::throw(Class::PhpError, 0, "the constructor was not called"));
     }
-    if registry::cid() != 0 || is_in_loop() {
+    refuse_in_master()?;
+    let is_in_server = server::is_running_here();
+    if !is_in_server && is_in_loop() {
         return Err(exception::throw(
             Class::Error,
             0,
@@ -190,12 +200,29 @@ fn start(call: &mut Call<'_>) -> Result<(), Stop> {
             call.give_long(pid);
             Ok(())
         }
+        Ok(None) if is_in_server => {
+            serving::forked_by_script();
+            start::forked();
+            scheduler::expect_none();
+            process::begin_anew();
+            // The callback in whose midst this is, and the loop around it, are the worker's.
+            end_here(run(object))
+        }
         Ok(None) => {
             start::forked();
             let ran = run(object);
             Err(start::end_of_child(ran))
         }
     }
+}
+
+/// Ends this process, whose callback has come to its end so.
+fn end_here(ran: Result<(), Stop>) -> ! {
+    // An exception is reported; what exit() throws has done its work. What else goes wrong is in the status.
+    if ran != Err(Stop::Bailout) && exception::settle() != Err(Stop::Bailout) && exception::pending() {
+        let _ = exception::clear();
+    }
+    process::leave()
 }
 
 /// Which process of a server's own this is, for the script.

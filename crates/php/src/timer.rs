@@ -48,7 +48,7 @@ fn with<R>(look: impl FnOnce(&mut All) -> R) -> R {
 
 /// In a child process: its parent's timers are the parent's business.
 pub(crate) fn forked() {
-    drop(with(|all| std::mem::take(&mut all.timers)));
+    std::mem::forget(with(|all| std::mem::take(&mut all.timers)));
 }
 
 /// The timer `id` is due.

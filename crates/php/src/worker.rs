@@ -108,6 +108,12 @@ pub(crate) fn remove() {
     drop(WORKER.take());
 }
 
+/// In a child of the script's own, which is no worker: what it has of the worker's sockets it closes, for they would stay
+/// open as long as it lives.
+pub(crate) fn forked() {
+    drop(WORKER.take());
+}
+
 /// One step with the worker's state; none in a process that is no worker, or no child of the server's. `step` must not
 /// run PHP.
 pub(crate) fn with<R>(step: impl FnOnce(&mut Worker) -> R) -> Option<R> {

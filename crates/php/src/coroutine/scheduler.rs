@@ -319,9 +319,20 @@ fn for_each_left(mut leave: impl FnMut(Rc<Context>)) {
     idle.into_iter().for_each(leave);
 }
 
-/// In a child process: whatever waited does so in its parent.
+/// In a child process: whatever waited does so in its parent. Where this is called is the root from now on, though it may
+/// be a coroutine of the parent's, whose end is the parent's as well.
 pub(crate) fn forked() {
     for_each_left(std::mem::forget);
+    with(|scheduler| {
+        std::mem::forget((scheduler.current.take(), scheduler.root.take()));
+        scheduler.is_looping.set(false);
+        scheduler.is_ending.set(false);
+    });
+}
+
+/// Nobody has counted on a loop yet.
+pub(crate) fn expect_none() {
+    with(|scheduler| scheduler.is_expected.set(false));
 }
 
 /// Lets somebody else go on; comes back when this context is used again. False if it is to end instead.

@@ -156,6 +156,9 @@ unsafe extern "C" {
     pub(crate) fn ww_warning(level: c_int, text: *const u8, length: usize);
 
     pub(crate) fn ww_exit_status_set(status: c_int);
+    pub(crate) fn ww_exit_status() -> c_int;
+    pub(crate) fn ww_shutdown_functions_forget();
+    pub(crate) fn ww_shutdown_functions_call();
     pub(crate) fn ww_sapi_name() -> *const c_char;
     pub(crate) fn ww_output_flush();
     pub(crate) fn ww_forked();
