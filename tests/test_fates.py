@@ -142,14 +142,16 @@ class Fates:
         self.reloads += 1
         wait_until(lambda: len(self.events("afterReload")) == self.reloads, "a reload")
         self.hang_up()
+        # One that leaves only now must not meet what is meant for another.
+        wait_until(lambda: len(self.living()) == WORKERS, "the end of the workers before them")
+
+    def living(self):
+        """The workers that are alive, those who leave included."""
+        starts = self.events("workerStart")
+        return [event for event in starts if event["pid"] not in self.dead and process_status(event["pid"])]
 
     def wait_complete(self):
-        def living():
-            starts = self.events("workerStart")
-            alive = [event for event in starts if event["pid"] not in self.dead and process_status(event["pid"])]
-            return {event["worker"] for event in alive}
-
-        wait_until(lambda: len(living()) == WORKERS, "all workers")
+        wait_until(lambda: len({event["worker"] for event in self.living()}) == WORKERS, "all workers")
 
     def wait_successor(self, met):
         def successors():
