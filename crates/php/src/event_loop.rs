@@ -182,12 +182,12 @@ pub(crate) fn poller() -> Option<Rc<Poller>> {
     with(|it| it.poller.clone())
 }
 
-/// In a child process: what its parent watches and waits for is the parent's to release, which may run PHP.
-pub(crate) fn forked() {
+/// Empties it: what it had is for the caller to release, which may run PHP, or in a child process to forget.
+pub(crate) fn take_all() -> impl Sized {
     let mut left = with(|it| std::mem::replace(it, Loop::new()));
     drop(left.poller.take());
-    std::mem::forget(left);
     PHASE.set(Phase::Begin);
+    left
 }
 
 /// Does what is due in a process whose loop is another's: what that one is to wait for besides.

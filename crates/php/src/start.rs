@@ -392,8 +392,8 @@ pub(crate) fn forked() {
     process::forked();
     signals::forked();
     scheduler::forked();
-    event_loop::forked();
-    timer::forked();
+    // The parent's to release.
+    std::mem::forget((event_loop::take_all(), timer::take_all()));
     task::forked();
     registry::enable(false);
 }

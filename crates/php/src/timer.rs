@@ -46,9 +46,9 @@ fn with<R>(look: impl FnOnce(&mut All) -> R) -> R {
     ALL.with_borrow_mut(look)
 }
 
-/// In a child process: its parent's timers are the parent's business.
-pub(crate) fn forked() {
-    std::mem::forget(with(|all| std::mem::take(&mut all.timers)));
+/// Ends all of them: what they had is for the caller to release, which may run PHP, or in a child process to forget.
+pub(crate) fn take_all() -> impl Sized {
+    with(|all| std::mem::take(&mut all.timers))
 }
 
 /// The timer `id` is due.

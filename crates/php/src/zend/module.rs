@@ -21,8 +21,8 @@ extern "C" fn get_module() -> *mut c_void {
 extern "C" fn ww_request_ended() {
     take_owed_bailout();
     last_error::set(0);
-    event_loop::forked();
-    timer::forked();
+    drop(event_loop::take_all());
+    drop(timer::take_all());
     scheduler::forget_all();
     take_owed_bailout();
 }
