@@ -15,7 +15,7 @@ source scripts/debian.sh
 target_folder=${1:?where cargo builds}
 shift
 tests=crates/php/tests/phpt
-fatal=" bailout_user coroutine_fatal "
+fatal=" bailout_user coroutine_fatal framing_port framing_server "
 
 need valgrind valgrind
 install_missing
