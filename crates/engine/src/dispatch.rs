@@ -166,13 +166,11 @@ impl Dispatch {
 
     /// The same where the crew are threads: for one pass, a part of it.
     pub(crate) fn take_letters(&mut self, station: &mut Station) {
-        let server = self.server.clone();
-        let Shared { boxes, exchange, .. } = &*server.shared;
         for _ in 0..LETTERS_OF_A_PASS {
-            let Some(parcel) = boxes.take(self.seat) else { return };
+            let Some(parcel) = self.server.shared.boxes.take(self.seat) else { return };
             self.handle_parcels(parcel, station);
         }
-        exchange.doorbell(self.seat).ring();
+        self.server.shared.exchange.doorbell(self.seat).ring();
     }
 
     #[cold]

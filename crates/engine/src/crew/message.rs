@@ -46,12 +46,7 @@ impl Server {
             return Ok(());
         }
         let way = self.shared.way.get().ok_or(CrewError::NotRunning)?;
-        let sent = way.with(|remote| {
-            let sent = remote.with_post(|post, writers| post.send_message(writers, to, 0, &[&payload]));
-            remote.ring();
-            sent
-        });
-        Ok(sent?)
+        Ok(way.post(|post, writers| post.send_message(writers, to, 0, &[&payload]))?)
     }
 
     /// The number of whoever asks, among the crew: 0 is the first worker. None where no worker runs, in the master or in

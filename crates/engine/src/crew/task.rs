@@ -248,12 +248,7 @@ impl Server {
             return Ok(number);
         }
         let way = self.shared.way.get().ok_or(CrewError::NotRunning)?;
-        let sent = way.with(|remote| {
-            let sent = remote.with_post(|post, writers| post.send_task(writers, worker, flags, &[&payload]));
-            remote.ring();
-            sent
-        });
-        Ok(sent?)
+        Ok(way.post(|post, writers| post.send_task(writers, worker, flags, &[&payload]))?)
     }
 }
 

@@ -1,6 +1,8 @@
 //! What all threads of a process send to others by.
 
 use crate::crew::Crew;
+use crate::crew::post::Post;
+use crate::links::writers::Writers;
 use crate::remote::{Limits, Remote};
 use std::sync::{Arc, Mutex, PoisonError};
 use wirewool_hub::command::{Command, Refused};
@@ -22,6 +24,15 @@ impl Way {
     #[inline]
     pub fn with<R>(&self, step: impl FnOnce(&mut Remote) -> R) -> R {
         step(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// One step with what is sent to others of the crew, who are rung behind it.
+    pub(crate) fn post<R>(&self, step: impl FnOnce(&mut Post, &mut Writers) -> R) -> R {
+        self.with(|remote| {
+            let posted = remote.with_post(step);
+            remote.ring();
+            posted
+        })
     }
 
     /// Asks something of a connection that another process has. While `more` of the same batch waits to be handled, that

@@ -91,11 +91,7 @@ impl Station {
     /// It has no effect, and why.
     pub fn send_task(&self, worker: Option<usize>, flags: u8, payload: &[u8]) -> Result<u64, PostError> {
         let among = self.among.as_ref().ok_or(PostError::NoTaskWorkers)?;
-        self.posted(
-            among
-                .way
-                .with(|remote| remote.with_post(|post, writers| post.send_task(writers, worker, flags, &[payload]))),
-        )
+        among.way.post(|post, writers| post.send_task(writers, worker, flags, &[payload]))
     }
 
     /// Sends a message to whoever sits at a place.
@@ -104,11 +100,7 @@ impl Station {
     /// It has no effect, and why.
     pub fn send_message(&self, place: usize, flags: u8, payload: &[u8]) -> Result<(), PostError> {
         let among = self.among.as_ref().ok_or(PostError::NoSuchPlace(place, 0))?;
-        self.posted(
-            among
-                .way
-                .with(|remote| remote.with_post(|post, writers| post.send_message(writers, place, flags, &[payload]))),
-        )
+        among.way.post(|post, writers| post.send_message(writers, place, flags, &[payload]))
     }
 
     /// Sends what came of a task to whoever has asked for it, or has followed that one.
@@ -117,18 +109,7 @@ impl Station {
     /// It has no effect, and why.
     pub fn answer_task(&self, task: (Occupancy, u64), kind: Kind, flags: u8, payload: &[u8]) -> Result<(), PostError> {
         let among = self.among.as_ref().ok_or(PostError::NoTaskWorkers)?;
-        self.posted(
-            among
-                .way
-                .with(|remote| remote.with_post(|post, writers| post.answer(writers, task, kind, flags, &[payload]))),
-        )
-    }
-
-    fn posted<R>(&self, posted: R) -> R {
-        if let Some(among) = &self.among {
-            among.way.with(Remote::ring);
-        }
-        posted
+        among.way.post(|post, writers| post.answer(writers, task, kind, flags, &[payload]))
     }
 
     /// Who this process is to others of the crew.
