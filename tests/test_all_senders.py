@@ -1,5 +1,5 @@
-"""Workers, task workers, a process of the script's own and a callback of a second port send to a thousand connections at
-the same time: each gets everything once, and in order by sender."""
+"""Workers, task workers, a process of the script's own, the manager and a callback of a second port send to a thousand
+connections at the same time: each gets everything once, and in order by sender."""
 
 import itertools
 import json
@@ -15,8 +15,8 @@ from test_many import open_many
 from wire import TEXT, Wire, frame
 
 CLIENTS = 1000
-# Four workers, two task workers, a process of the script's own, and the callback.
-SENDERS = 8
+# Four workers, two task workers, a process of the script's own, the manager, and the callback.
+SENDERS = 9
 # Of each sender; the last is one alone, so that one that comes twice is noticed even if it is the last of many.
 ROUNDS = [1, 150, 100, 50, 1]
 WITH_LONG = 2
@@ -24,7 +24,7 @@ WITH_LONG = 2
 LONG = {155: 10_000, 170: 10_000, 185: 100_000, 200: 10_000, 215: 10_000}
 SHORTEST = 16
 # These do not read while there are long messages, until a push to them was refused to somebody who does not wait for room
-# in a coroutine: a task worker, or the script's own process. Those three alone send more than there is room for.
+# in a coroutine: a task worker, the script's own process, or the manager. Those four alone send more than there is room for.
 HELD = slice(0, None, 100)
 QUIET_SECONDS_MAX = 20
 PAUSE_SECONDS = 0.05
@@ -35,7 +35,7 @@ def messages(sender):
 
     def text(number):
         length = LONG.get(number - 3 * sender, SHORTEST + (number * 37 + sender * 11) % 125)
-        return f"{sender}:{number};".ljust(length, "abcdefgh"[sender])
+        return f"{sender}:{number};".ljust(length, "abcdefghi"[sender])
 
     return [frame(TEXT, text(number), mask=False) for number in range(sum(ROUNDS))]
 

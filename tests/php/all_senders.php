@@ -1,6 +1,6 @@
 <?php
-// Workers, task workers, a process of the script's own and a callback of a second port send numbered messages to all
-// WebSockets, all of them at the same time.
+// Workers, task workers, a process of the script's own, the manager and a callback of a second port send numbered
+// messages to all WebSockets, all of them at the same time.
 //
 //     all_senders.php PORT '{"mode": "base" | "process", "port": …, "long": {number: length, …}}'
 //
@@ -10,13 +10,16 @@
 use Swoole\Atomic;
 use Swoole\Coroutine;
 use Swoole\Process;
+use Swoole\Table;
+use Swoole\Timer;
 use Swoole\WebSocket\Server;
 
 const WORKERS = 4;
 const TASK_WORKERS = 2;
 // The numbers of the senders behind those, as the processes are numbered anyhow.
 const OWN_PROCESS = WORKERS + TASK_WORKERS;
-const CALLBACK = OWN_PROCESS + 1;
+const MANAGER = OWN_PROCESS + 1;
+const CALLBACK = MANAGER + 1;
 const SENDERS = CALLBACK + 1;
 const OVERFLOW = 1009;
 
@@ -31,6 +34,9 @@ $server->set([
     'kernel_socket_send_buffer_size' => 32 << 10,
 ]);
 $ready = new Atomic(0);
+$wishes = new Table(1);
+$wishes->column('wish', Table::TYPE_STRING, 64);
+$wishes->create();
 
 function emit(string $event, int $sender, array $more = []): void
 {
@@ -98,7 +104,7 @@ $server->addProcess($process);
 
 $second = $server->listen('127.0.0.1', $config['port'], SWOOLE_SOCK_TCP);
 $second->set(['open_http_protocol' => false]);
-$second->on('receive', function (Server $server, int $fd, int $reactor, string $wish) use ($process) {
+$second->on('receive', function (Server $server, int $fd, int $reactor, string $wish) use ($process, $wishes) {
     for ($worker = 0; $worker < WORKERS; $worker++) {
         $worker === $server->worker_id
             ? go(fn () => broadcast($server, $worker, $wish))
@@ -108,12 +114,23 @@ $second->on('receive', function (Server $server, int $fd, int $reactor, string $
         $server->task($wish, $number);
     }
     $process->write($wish);
+    $wishes->set('manager', ['wish' => $wish]);
     broadcast($server, CALLBACK, $wish);
     $server->send($fd, 'through');
 });
 $server->on('pipeMessage', fn (Server $server, int $from, string $wish) => broadcast($server, $server->worker_id, $wish));
 $server->on('task', function (Server $server, int $id, int $from, string $wish) {
     broadcast($server, $server->worker_id, $wish);
+});
+$server->on('managerStart', function (Server $server) use ($wishes) {
+    Timer::tick(5, function () use ($server, $wishes) {
+        static $last = '';
+        $wish = $wishes->get('manager', 'wish') ?: '';
+        if ($wish !== $last) {
+            $last = $wish;
+            broadcast($server, MANAGER, $wish);
+        }
+    });
 });
 $server->on('message', fn () => null);
 $server->start();

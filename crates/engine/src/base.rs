@@ -102,5 +102,5 @@ pub(crate) fn join(server: &Server, seat: Seat) -> Among {
     let _ = shared.way.set(way.clone());
     dispatch::enter(server, seat.place, true);
     dispatch::enter_process(seat.seat);
-    Among { seat: seat.seat, crew: shared.crew, exchange: shared.exchange.clone(), signals: seat.signals, way }
+    Among { seat: seat.seat, crew: shared.crew, exchange: shared.exchange.clone(), signals: Some(seat.signals), way }
 }

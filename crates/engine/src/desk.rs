@@ -64,14 +64,19 @@ pub(crate) struct Desk {
 }
 
 impl Desk {
-    /// For the occupant of `seat`, who is asked to end by `signals`. The seats before `first` are the reactors'.
+    /// For the occupant of `seat`, who may be asked to end by `signals`. The seats before `first` are the reactors'.
     ///
     /// # Errors
     /// Those of epoll.
-    pub(crate) fn new(exchange: Arc<Exchange>, first: usize, seat: usize, signals: impl AsFd) -> io::Result<Desk> {
+    pub(crate) fn new(
+        exchange: Arc<Exchange>,
+        first: usize,
+        seat: usize,
+        signals: Option<impl AsFd>,
+    ) -> io::Result<Desk> {
         let poller = Poller::new()?;
         poller.add(exchange.doorbell(seat), DOORBELL, Flags::IN)?;
-        poller.add(signals, SIGNALS, Flags::IN)?;
+        signals.map_or(Ok(()), |signals| poller.add(signals, SIGNALS, Flags::IN))?;
         let readers = Readers::new(exchange.clone(), seat);
         let began = Instant::now();
         Ok(Desk { readers, exchange, seat, first, poller, ready: Vec::new(), turn: 0, began, version: 0 })
@@ -107,6 +112,12 @@ impl Desk {
             self.rang();
         }
         Ok(woken)
+    }
+
+    /// May it wait for its doorbell? If not, there is something to read.
+    pub(crate) fn may_sleep(&mut self) -> bool {
+        self.readers.ring();
+        self.readers.may_sleep()
     }
 
     /// Waits for the doorbell alone, at most `limit`, unless the crew has sent something.
@@ -246,7 +257,7 @@ mod tests {
     fn desk() -> (Arc<Exchange>, Desk) {
         let exchange = Arc::new(Exchange::new(4, 4096).unwrap());
         (0..4).for_each(|seat| exchange.seat_next(seat));
-        let desk = Desk::new(exchange.clone(), 1, OWN, Doorbell::new().unwrap()).unwrap();
+        let desk = Desk::new(exchange.clone(), 1, OWN, Some(Doorbell::new().unwrap())).unwrap();
         (exchange, desk)
     }
 

@@ -143,6 +143,8 @@ pub struct Manager {
     first: bool,
     /// How often the log was to be reopened.
     reopens: u64,
+    /// Its seat in the exchange, if it has one.
+    seat: Option<usize>,
 }
 
 impl Manager {
@@ -182,7 +184,18 @@ impl Manager {
             ended: false,
             first: true,
             reopens: reopen::asked(),
+            seat: None,
         })
+    }
+
+    /// The manager's caller has something to send, and takes its seat. From now on [`Manager::wait`] comes back when the
+    /// doorbell there rings; who is forked from then on has a copy of whatever its caller has made of that.
+    pub fn take_seat(&mut self) -> usize {
+        let seat = self.plan.crew.managers_seat();
+        if self.seat.replace(seat).is_none() {
+            self.exchange.seat_next(seat);
+        }
+        seat
     }
 
     /// Keeps the workers running until something happens that its caller is to know, in each worker as well, or may be
@@ -211,12 +224,12 @@ impl Manager {
                 self.ended = true;
                 return Ok(Happened::Ended);
             }
-            self.sleep(besides)?;
+            let rang = self.sleep(besides)?;
             self.hear();
             self.see_leaving();
             self.reap();
             self.kill_late();
-            let is_to_be_told = self.is_log_to_be_reopened() || !besides.is_nothing();
+            let is_to_be_told = self.is_log_to_be_reopened() || rang || !besides.is_nothing();
             if is_to_be_told && self.news.is_empty() {
                 return Ok(Happened::Nothing);
             }
@@ -312,18 +325,22 @@ impl Manager {
         Ok(Seat { role, place, seat, successor, signals })
     }
 
-    /// Waits for a signal, for the doorbell, or until something is due.
-    fn sleep(&self, besides: &Besides) -> io::Result<()> {
+    /// Waits for a signal, for the doorbells, or until something is due. Did that of its seat ring?
+    fn sleep(&self, besides: &Besides) -> io::Result<bool> {
         let due = self.slots.iter().filter(|slot| slot.current.is_none() && !self.ending).map(|slot| slot.due);
         let kills = self.children().filter_map(|child| child.kill_at);
         let timeout = due.chain(kills).min().map(|at| at.saturating_duration_since(Instant::now()));
         let timeout = [timeout, besides.limit].into_iter().flatten().min();
         let timeout = timeout.and_then(|time| Timespec::try_from(time).ok());
         let mut waiting = vec![PollFd::new(self.exchange.manager(), PollFlags::IN)];
+        let own = self.seat.map(|seat| PollFd::new(self.exchange.doorbell(seat), PollFlags::IN));
+        let has_own = own.is_some();
+        waiting.extend(own);
         waiting.extend(self.signals.iter().map(|signals| PollFd::new(signals, PollFlags::IN)));
         waiting.extend(besides.poller.iter().map(|poller| PollFd::new(&**poller, PollFlags::IN)));
         match poll(&mut waiting, timeout.as_ref()) {
-            Ok(_) | Err(Errno::INTR) => Ok(()),
+            Ok(_) => Ok(has_own && !waiting[1].revents().is_empty()),
+            Err(Errno::INTR) => Ok(false),
             Err(error) => Err(error.into()),
         }
     }

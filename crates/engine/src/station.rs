@@ -54,8 +54,8 @@ pub struct Among {
     pub crew: Crew,
     /// The seats.
     pub exchange: Arc<Exchange>,
-    /// SIGTERM asks it to end.
-    pub signals: Signals,
+    /// SIGTERM asks it to end; none where somebody else looks after its signals.
+    pub signals: Option<Signals>,
     /// Its way to the others' connections.
     pub way: Way,
 }
@@ -63,6 +63,10 @@ pub struct Among {
 impl Among {
     fn is_task_worker(&self) -> bool {
         self.crew.place_of(self.seat).is_some_and(|place| self.crew.role(place) == Role::Task)
+    }
+
+    fn hears_term(&self) -> bool {
+        self.signals.as_ref().is_some_and(|signals| signals.take().any(|signal| signal == Signal::Term))
     }
 }
 
@@ -99,7 +103,7 @@ impl Station {
     pub fn own(mut reactor: Reactor, among: Option<Among>, max_wait: Duration) -> io::Result<Station> {
         let mut intake = None;
         if let Some(among) = &among {
-            reactor.watch_signals(&among.signals)?;
+            among.signals.iter().try_for_each(|signals| reactor.watch_signals(signals))?;
             intake = Some(Box::new(Intake::new(among.exchange.clone(), among.seat, true)));
         }
         Ok(Station::new(Site::Own(Box::new(reactor), intake), among, max_wait))
@@ -110,7 +114,7 @@ impl Station {
     /// # Errors
     /// Those of epoll.
     pub fn elsewhere(among: Among, max_wait: Duration) -> io::Result<Station> {
-        let desk = Desk::new(among.exchange.clone(), among.crew.reactors, among.seat, &among.signals)?;
+        let desk = Desk::new(among.exchange.clone(), among.crew.reactors, among.seat, among.signals.as_ref())?;
         Ok(Station::new(Site::Elsewhere(Box::new(desk)), Some(among), max_wait))
     }
 
@@ -177,7 +181,7 @@ impl Station {
             Site::Elsewhere(desk) => {
                 let woken = desk.wait(limit, self.ends_at.is_none())?;
                 if let Some(among) = &self.among {
-                    self.told_to_end |= woken.signalled && hears_term(&among.signals);
+                    self.told_to_end |= woken.signalled && among.hears_term();
                     if woken.rang {
                         see_dead(desk, among, &mut self.parcels);
                     }
@@ -185,6 +189,16 @@ impl Station {
                 Ok(Verdict::Handled)
             }
         }
+    }
+
+    /// May a process whose loop is another's wait for its doorbell? If not, there is something to do here.
+    pub fn may_sleep(&mut self) -> bool {
+        let has_room = self.among.as_ref().is_none_or(|among| among.way.with(Remote::may_sleep));
+        let is_read = match &mut self.site {
+            Site::Own(_, intake) => intake.as_mut().is_none_or(|intake| intake.may_sleep()),
+            Site::Elsewhere(desk) => desk.may_sleep(),
+        };
+        has_room && is_read && self.parcels.is_empty()
     }
 
     /// The next step of a pass: one descriptor, one event, or the commands that others have sent.
@@ -202,7 +216,7 @@ impl Station {
                 Served::Connection => Step::Served,
                 Served::Rang => self.rang(inbox, handler),
                 Served::Signalled => {
-                    self.told_to_end |= self.among.as_ref().is_some_and(|among| hears_term(&among.signals));
+                    self.told_to_end |= self.among.as_ref().is_some_and(Among::hears_term);
                     Step::Served
                 }
                 Served::Stop => Step::Stop,
@@ -431,10 +445,6 @@ impl Station {
             among.exchange.set_busy(among.seat, busy, waiting);
         }
     }
-}
-
-fn hears_term(signals: &Signals) -> bool {
-    signals.take().any(|signal| signal == Signal::Term)
 }
 
 /// Hands an event of another process's connection to the handler; says that it is done where that is waited for.

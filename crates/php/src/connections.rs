@@ -79,7 +79,7 @@ pub(crate) fn running(call: &mut Call<'_>) -> Result<bool, Stop> {
         return Ok(true);
     }
     if shared(call)?.is_some() {
-        warning::warn("connections can be sent to from the server's workers only")?;
+        warning::warn("connections cannot be sent to from the master")?;
     }
     Ok(false)
 }

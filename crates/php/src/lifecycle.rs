@@ -13,7 +13,7 @@ use crate::last_error;
 use crate::method::{Call, methods};
 use crate::server::{Phase, Server, Shared};
 use crate::warning;
-use crate::worker::with;
+use crate::worker::{self, with};
 use crate::zend::value::Owned;
 
 const WORKER_BUSY: i64 = 1;
@@ -37,9 +37,9 @@ fn reload(call: &mut Call<'_>) -> Result<(), Stop> {
 fn stop(call: &mut Call<'_>) -> Result<(), Stop> {
     let id = call.long(0)?.unwrap_or(-1);
     let Some(shared) = shared(call)? else { return Ok(()) };
-    let own = with(|worker| worker.id as i64);
-    if id < 0 || own == Some(id) {
-        let left = with(|worker| worker.leave_soon()).is_some();
+    let own = worker::number();
+    if id < 0 || own.is_some_and(|own| own as i64 == id) {
+        let left = own.and_then(|_| with(|worker| worker.leave_soon())).is_some();
         call.give_bool(left);
         return Ok(());
     }
@@ -77,7 +77,7 @@ fn shutdown(call: &Call<'_>) -> Result<bool, Stop> {
 fn worker_of(call: &Call<'_>, shared: &Shared) -> Result<Option<usize>, Stop> {
     let id = call.long(0)?.unwrap_or(-1);
     if id < 0 {
-        return Ok(with(|worker| worker.id));
+        return Ok(worker::number());
     }
     Ok(usize::try_from(id).ok().filter(|id| *id < shared.crew.workers + shared.crew.tasks))
 }
@@ -101,7 +101,8 @@ fn stats(shared: &Shared) -> Result<Owned, Stop> {
     };
     let all = (0..workers).filter_map(|worker| shared.seat_of(worker)).map(concurrency).sum::<usize>();
     let sum = |count| exchange.total(count);
-    let own = |count| with(|worker| exchange.count(worker.seat, count).load(Ordering::Relaxed));
+    let seat = worker::number().and_then(|_| with(|worker| worker.seat));
+    let own = |count| seat.map(|seat| exchange.count(seat, count).load(Ordering::Relaxed));
     let (least, most) = table
         .all()
         .fold((0, 0), |(least, most): (u64, u64), (fd, _)| (if least == 0 { fd } else { least.min(fd) }, most.max(fd)));
@@ -152,7 +153,7 @@ fn stats(shared: &Shared) -> Result<Owned, Stop> {
             array.set(key, Owned::long(value as i64))?;
         }
     }
-    if let Some(value) = with(|worker| concurrency(worker.seat)) {
+    if let Some(value) = seat.map(concurrency) {
         array.set("worker_concurrency", Owned::long(value as i64))?;
     }
     Ok(array.into_value())
@@ -187,8 +188,8 @@ methods! {
 
     fn zim_Swoole_Server_getWorkerId(call) {
         call.count(0, 0)?;
-        let id = with(|worker| worker.id as i64);
-        call.give(id.map_or(Owned::bool(false), Owned::long));
+        let id = worker::number();
+        call.give(id.map_or(Owned::bool(false), |id| Owned::long(id as i64)));
         Ok(())
     }
 

@@ -12,6 +12,7 @@ use wirewool_engine::reactor::Reactor;
 use wirewool_engine::remote::Limits;
 use wirewool_engine::service::affinity;
 use wirewool_engine::station::{Among, Station, Way};
+use wirewool_ipc::signal::Signals;
 
 use crate::coroutine::context::Job;
 use crate::coroutine::registry;
@@ -21,7 +22,7 @@ use crate::event::Event;
 use crate::guard::Stop;
 use crate::process;
 use crate::sending::{self, Patience};
-use crate::server::{self, Server, slot};
+use crate::server::{self, Server, Shared, slot};
 use crate::start::{Common, settings};
 use crate::subprocess;
 use crate::worker::{self, Parts};
@@ -60,12 +61,10 @@ pub(crate) fn forked_by_script() {
     worker::forked();
 }
 
-/// The place of a worker among the processes of the server.
-fn station(common: &Common, seat: Seat) -> io::Result<Station> {
-    let shared = &common.shared;
+/// The place of a process among those of the server, and what it does there.
+fn station(shared: &Shared, role: Role, seat: usize, signals: Option<Signals>) -> io::Result<Station> {
     let (table, exchange, config) = (shared.table.clone(), shared.exchange.clone(), &shared.config);
     let limits = Limits { push_bytes_max: config.push_bytes_max, outbox_bytes_max: config.outbox_bytes_max };
-    let Seat { role, seat, signals, .. } = seat;
     let way = Way::new(table.clone(), exchange.clone(), shared.crew, seat, limits);
     let among = Among { seat, crew: shared.crew, exchange: exchange.clone(), signals, way };
     if shared.has_reactors || role != Role::Worker {
@@ -124,7 +123,7 @@ fn join(server: Object<'_>, common: &Common, seat: Seat) -> Result<Rc<Dispatch>,
     server.set_property(slot::WORKER_PID, Owned::long(std::process::id().into()))?;
     let dispatch = Rc::new(Dispatch::of(server, shared));
     dispatch::set_current(Some(dispatch.clone()));
-    let station = match station(common, seat) {
+    let station = match station(shared, role, number, Some(seat.signals)) {
         Ok(station) => station,
         Err(error) => {
             tracing::error!("{} has no event loop: {error}", shared.crew.name(id));
@@ -132,22 +131,43 @@ fn join(server: Object<'_>, common: &Common, seat: Seat) -> Result<Rc<Dispatch>,
             return Err(Stop::Thrown);
         }
     };
-    let by_fd = matches!(shared.config.dispatch, DispatchMode::Fixed | DispatchMode::Round | DispatchMode::Idle);
+    install(shared, station, role, number);
+    registry::set_max(shared.config.coroutines_max);
+    Ok(dispatch)
+}
+
+fn install(shared: &Shared, station: Station, role: Role, seat: usize) {
+    let crew = shared.crew;
     worker::install(Parts {
         station,
         table: shared.table.clone(),
-        id,
-        seat: number,
+        id: crew.place_of(seat).unwrap_or(crew.places()),
+        seat,
         role,
-        crew: shared.crew,
-        by_fd,
+        crew,
+        by_fd: matches!(shared.config.dispatch, DispatchMode::Fixed | DispatchMode::Round | DispatchMode::Idle),
         requests_left: match role {
             Role::Worker => shared.config.requests_of_a_worker(),
             Role::Task => shared.config.requests_of_a_task_worker(),
-            Role::User => None,
+            Role::User | Role::Manager => None,
         },
         tells_connected: shared.has(Event::Connect),
     });
-    registry::set_max(shared.config.coroutines_max);
-    Ok(dispatch)
+}
+
+/// The manager sends to connections and to the crew from now on.
+///
+/// # Errors
+/// Those of epoll.
+pub(crate) fn join_as_manager(server: Object<'_>, shared: &Rc<Shared>, seat: usize) -> io::Result<()> {
+    let station = station(shared, Role::Manager, seat, None)?;
+    dispatch::set_current(Some(Rc::new(Dispatch::of(server, shared))));
+    install(shared, station, Role::Manager, seat);
+    Ok(())
+}
+
+/// It sends nothing more: who could hear of it is gone, or this is a child of it.
+pub(crate) fn leave_manager() {
+    worker::forked();
+    dispatch::set_current(None);
 }

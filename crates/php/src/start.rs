@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use wirewool_engine::config::{Config, ConfigError};
 use wirewool_engine::crew::{Crew, Role};
@@ -37,7 +37,7 @@ use crate::process;
 use crate::serial;
 use crate::server::{self, MODE_PROCESS, Phase, Server, Shared, slot};
 use crate::service::Service;
-use crate::serving::{serve, serve_user};
+use crate::serving::{join_as_manager, leave_manager, serve, serve_user};
 use crate::subprocess::signals;
 use crate::task;
 use crate::timer;
@@ -304,13 +304,22 @@ enum Managed {
     Worker(Result<(), Stop>),
 }
 
-/// Keeps the workers running. A callback of the manager's that does not return ends the server.
-fn run_manager(server: Object<'_>, common: &Common, mut manager: Manager) -> io::Result<Managed> {
+/// Keeps the workers running.
+fn run_manager(server: Object<'_>, common: &Common, manager: Manager) -> io::Result<Managed> {
+    let managed = manage(server, common, manager);
+    if !matches!(managed, Ok(Managed::Worker(_))) {
+        leave_manager();
+    }
+    managed
+}
+
+/// A callback of the manager's that does not return ends the server.
+fn manage(server: Object<'_>, common: &Common, mut manager: Manager) -> io::Result<Managed> {
     let shared = &common.shared;
     let dispatch = Dispatch::of(server, shared);
     let mut called = Ok(());
     loop {
-        let besides = match called.and_then(|()| event_loop::pump()) {
+        let besides = match called.and_then(|()| pump_managers()) {
             Ok(besides) => besides,
             Err(stop) => {
                 if called.is_ok() {
@@ -333,6 +342,7 @@ fn run_manager(server: Object<'_>, common: &Common, mut manager: Manager) -> io:
                 let served = match seat.role {
                     Role::User => serve_user(server, common, seat),
                     Role::Worker | Role::Task => serve(server, common, seat),
+                    Role::Manager => return Err(io::Error::other("no manager forks another one")),
                 };
                 return Ok(Managed::Worker(served));
             }
@@ -340,6 +350,7 @@ fn run_manager(server: Object<'_>, common: &Common, mut manager: Manager) -> io:
                 if !shared.has_reactors {
                     common.service.tell_ready();
                 }
+                join_as_manager(server, shared, manager.take_seat())?;
                 dispatch.tell(Event::ManagerStart)
             }
             Happened::Failed { place, pid, ended } => {
@@ -364,6 +375,15 @@ fn run_manager(server: Object<'_>, common: &Common, mut manager: Manager) -> io:
             shared.exchange.shut_down();
         }
     }
+}
+
+/// What is due in the manager, what others have sent it included: what it is to wait for besides.
+fn pump_managers() -> Result<Besides, Stop> {
+    if worker::exists() {
+        worker::wait(Some(Duration::ZERO))?;
+    }
+    let besides = event_loop::pump()?;
+    Ok(if worker::may_sleep() { besides } else { Besides { limit: Some(Duration::ZERO), ..besides } })
 }
 
 /// How a manager or worker leaves `start()`: nothing of the script behind it runs there, nor does it catch anything.
@@ -394,6 +414,7 @@ pub(crate) fn forked() {
     scheduler::forked();
     // The parent's to release.
     std::mem::forget((event_loop::take_all(), timer::take_all()));
+    leave_manager();
     task::forked();
     registry::enable(false);
 }

@@ -149,7 +149,7 @@ fn may_send(call: &mut Call<'_>, name: &str, waits: bool) -> Result<bool, Stop> 
         return Ok(false);
     }
     let Some(place) = with(|worker| worker.id) else {
-        warning::warn(&format!("{name} method can't be executed in the master or manager process"))?;
+        warning::warn(&format!("{name} method can't be executed in the master process"))?;
         return Ok(false);
     };
     let is_task_worker = (shared.crew.workers..shared.crew.workers + shared.crew.tasks).contains(&place);
@@ -350,7 +350,7 @@ fn send_message(call: &mut Call<'_>) -> Result<(), Stop> {
         return warning::warn(&format!("worker_id[{number}] is invalid: wanted 0 to {}", places - 1));
     };
     let Some(own) = with(|worker| worker.id) else {
-        return warning::warn("messages can be sent from workers, task workers and user processes only");
+        return warning::warn("messages cannot be sent from the master");
     };
     if own == place {
         last_error::set(last_error::INVALID_PARAMS);

@@ -194,6 +194,11 @@ impl Worker {
         self.closed_here.contains(&fd)
     }
 
+    /// Is it the manager, which is no worker, but sends as one does?
+    fn is_manager(&self) -> bool {
+        self.role == Role::Manager
+    }
+
     /// This worker is to be replaced by another one.
     pub(crate) fn leave_soon(&mut self) {
         self.requests_left = Some(0);
@@ -331,6 +336,16 @@ fn is_kept() -> bool {
     registry::suspended() > 0 || event_loop::has_work() || task::has_callbacks() || task_worker::running() > 0
 }
 
+/// The number of this process among those of the server; none in the master and the manager.
+pub(crate) fn number() -> Option<usize> {
+    with(|worker| (!worker.is_manager()).then_some(worker.id)).flatten()
+}
+
+/// May a process whose loop is another's wait for its doorbell?
+pub(crate) fn may_sleep() -> bool {
+    with(|worker| worker.station.may_sleep()).unwrap_or(true)
+}
+
 /// One step of the loop. A fork of the script's own comes back from its callback into a loop that is not its own: it
 /// ends.
 fn step<R>(step: impl FnOnce(&mut Worker) -> R) -> Result<R, Stop> {
@@ -366,7 +381,9 @@ pub(crate) fn watch(descriptor: impl AsFd) -> io::Result<()> {
 /// # Errors
 /// PHP has no memory left: the worker is to end.
 pub(crate) fn is_full() -> Result<bool, Stop> {
-    Ok(serial::is_full() || !scheduler::has_spare()?)
+    // The manager's callbacks are no coroutines: they do not wait.
+    let waits = !step(|worker| worker.is_manager())?;
+    Ok(serial::is_full() || waits && !scheduler::has_spare()?)
 }
 
 /// Calls back for what a pass brings, until a callback has waited (then the loop is elsewhere) or the pass is over.
@@ -436,9 +453,12 @@ pub(crate) fn end_of_pass(is_told_to_end: bool) -> Result<Turn, Stop> {
     if is_told_to_end {
         step(Worker::leave_soon)?;
     }
-    if step(|worker| worker.role)? == Role::User {
+    match step(|worker| worker.role)? {
         // Nobody tells it to end: it is over when it has nothing more to do.
-        return Ok(if is_told_to_end || !is_kept() { Turn::Over } else { Turn::GoOn });
+        Role::User => return Ok(if is_told_to_end || !is_kept() { Turn::Over } else { Turn::GoOn }),
+        // It ends with the server.
+        Role::Manager => return Ok(Turn::GoOn),
+        Role::Worker | Role::Task => {}
     }
     task_worker::tell_ended()?;
     check(step(Worker::end_if_told)?)?;

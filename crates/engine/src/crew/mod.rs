@@ -30,12 +30,15 @@ pub enum Role {
     Task,
     /// Runs something of the program's own.
     User,
+    /// Keeps the others running, and may send them something.
+    Manager,
 }
 
 /// How many of each there are.
 ///
 /// Each has a *place*: workers come first, then task workers, then the program's own. A place has two seats in the
-/// exchange, one of them for the successor of whoever sits in the other.
+/// exchange, one of them for the successor of whoever sits in the other. The manager, which has no successor, has the
+/// last seat of all, and counts as the place behind the last one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Crew {
     /// Reactors, which have the seats before all others.
@@ -49,13 +52,18 @@ pub struct Crew {
 }
 
 impl Crew {
-    /// How many places there are.
+    /// How many places there are, but for the manager's.
     pub fn places(&self) -> usize {
         self.workers + self.tasks + self.users
     }
 
-    /// How many seats there are, those of reactors included.
+    /// How many seats there are, those of reactors and the manager's included.
     pub fn seats(&self) -> usize {
+        self.managers_seat() + 1
+    }
+
+    /// The manager's seat.
+    pub fn managers_seat(&self) -> usize {
         self.reactors + 2 * self.places()
     }
 
@@ -65,8 +73,10 @@ impl Crew {
             Role::Worker
         } else if place < self.workers + self.tasks {
             Role::Task
-        } else {
+        } else if place < self.places() {
             Role::User
+        } else {
+            Role::Manager
         }
     }
 
@@ -76,6 +86,7 @@ impl Crew {
             Role::Worker => format!("worker {place}"),
             Role::Task => format!("task worker {place}"),
             Role::User => format!("user process {}", place - self.workers - self.tasks),
+            Role::Manager => "the manager".to_string(),
         }
     }
 
@@ -86,8 +97,11 @@ impl Crew {
 
     /// The place that a seat belongs to; none for a reactor's.
     pub fn place_of(&self, seat: usize) -> Option<usize> {
-        let place = seat.checked_sub(self.reactors)?;
-        (place < 2 * self.places()).then(|| place % self.places())
+        let index = seat.checked_sub(self.reactors)?;
+        match self.places() {
+            places if index < 2 * places => Some(index % places),
+            places => (seat == self.managers_seat()).then_some(places),
+        }
     }
 }
 
@@ -98,16 +112,17 @@ mod tests {
     #[test]
     fn each_seat_belongs_to_one_place() {
         let crew = Crew { reactors: 2, workers: 3, tasks: 2, users: 1 };
-        assert_eq!((crew.places(), crew.seats()), (6, 14));
+        assert_eq!((crew.places(), crew.managers_seat(), crew.seats()), (6, 14, 15));
         let mut seats: Vec<usize> = (0..crew.places()).flat_map(|place| crew.seats_of(place)).collect();
         seats.sort_unstable();
         assert_eq!(seats, (2..14).collect::<Vec<_>>());
         for place in 0..crew.places() {
             assert!(crew.seats_of(place).iter().all(|seat| crew.place_of(*seat) == Some(place)));
         }
-        assert_eq!((crew.place_of(1), crew.place_of(14)), (None, None));
-        assert_eq!([0, 3, 5].map(|place| crew.name(place)), ["worker 0", "task worker 3", "user process 0"]);
-        let roles: Vec<Role> = (0..6).map(|place| crew.role(place)).collect();
-        assert_eq!(roles, [Role::Worker, Role::Worker, Role::Worker, Role::Task, Role::Task, Role::User]);
+        assert_eq!((crew.place_of(1), crew.place_of(14), crew.place_of(15)), (None, Some(6), None));
+        let names = [0, 3, 5, 6].map(|place| crew.name(place));
+        assert_eq!(names, ["worker 0", "task worker 3", "user process 0", "the manager"]);
+        let roles: Vec<Role> = (2..7).map(|place| crew.role(place)).collect();
+        assert_eq!(roles, [Role::Worker, Role::Task, Role::Task, Role::User, Role::Manager]);
     }
 }

@@ -158,7 +158,7 @@ impl Post {
 
     /// Those who are dead, or begin nothing more, have not begun with these records: they go to whoever comes next.
     pub(crate) fn take_back(&mut self, seat: usize, records: Vec<Kept>) {
-        let Some(place) = self.crew.place_of(seat) else { return };
+        let Some(place) = self.crew.place_of(seat).filter(|place| *place < self.waiting.len()) else { return };
         let mut back: VecDeque<Kept> = records.into_iter().filter(|record| record.tag == PARCEL).collect();
         for record in &back {
             self.waiting_bytes[place] += record.payload.len();

@@ -17,7 +17,7 @@ impl Manager {
             let is_meant = match crew.role(place) {
                 Role::Worker => !only_tasks,
                 Role::Task => true,
-                Role::User => false,
+                Role::User | Role::Manager => false,
             };
             if let Some(child) = slot.current.as_mut().filter(|_| is_meant) {
                 child.outdated = true;

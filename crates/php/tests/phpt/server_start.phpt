@@ -28,7 +28,7 @@ run(function () use ($server) {
     attempt(fn () => $server->start());
 });
 $server->on('managerStart', function (Server $server) {
-    // Also here, where connections cannot be sent to.
+    // Also here, in the manager.
     var_dump($server->defer(function () use ($server) {
         echo "deferred\n";
         var_dump($server->push(1, 'x'), $server->shutdown());
@@ -47,7 +47,7 @@ bool(true)
 TypeError: Swoole\Server::defer(): Argument #1 ($callback) must be a valid callback%s
 deferred
 
-Warning: Swoole\WebSocket\Server::push(): connections can be sent to from the server's workers only in %s on line %d
+Warning: Swoole\WebSocket\Server::push(): session#1 does not exists in %s on line %d
 bool(false)
 bool(true)
 bool(true)
