@@ -616,6 +616,22 @@ def test_a_shutdown_waits_for_a_task(crew, mode, coroutines):
     assert len(crew.events("workerStop")) == 2
 
 
+@MODES
+def test_a_worker_ends_though_it_waits_for_a_task(crew, mode):
+    crew = crew(mode, set={"max_wait_time": 1})
+    wire = crew.client()
+    result(wire, "task with callback", ["until", "released"])
+    crew.wait_event("task")
+    tell(wire, "stop")
+    crew.wait_events("workerStart", 2, id=0)
+    wait_until(lambda: process_status(wire.pid) is None, "the worker's end")
+    release(crew)
+    # What was to be called is released with PHP still there.
+    crew.stop()
+    assert crew.server.output.count("forced termination") == 1
+    assert crew.events("workerError") == [] and crew.events("callback") == []
+
+
 def refuses_connections(port):
     return not tcp_sockets(port, "0A")
 

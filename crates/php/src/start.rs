@@ -413,9 +413,8 @@ pub(crate) fn forked() {
     signals::forked();
     scheduler::forked();
     // The parent's to release.
-    std::mem::forget((event_loop::take_all(), timer::take_all()));
+    std::mem::forget((event_loop::take_all(), timer::take_all(), task::take_all()));
     leave_manager();
-    task::forked();
     registry::enable(false);
 }
 

@@ -70,9 +70,9 @@ pub(crate) fn has_callbacks() -> bool {
     WANTED.with_borrow(|wanted| !wanted.is_empty())
 }
 
-/// In a child process: what its parent waits for is the parent's business.
-pub(crate) fn forked() {
-    std::mem::forget(WANTED.take());
+/// Who waits for what, and will not hear of it: the process ends, or what this is a copy of is its parent's business.
+pub(crate) fn take_all() -> impl Sized {
+    WANTED.take()
 }
 
 /// Something came of a task.

@@ -6,6 +6,7 @@ use crate::coroutine::scheduler;
 use crate::event_loop;
 use crate::guard::take_owed_bailout;
 use crate::last_error;
+use crate::task;
 use crate::timer;
 use crate::zend::ffi;
 
@@ -23,6 +24,7 @@ extern "C" fn ww_request_ended() {
     last_error::set(0);
     drop(event_loop::take_all());
     drop(timer::take_all());
+    drop(task::take_all());
     scheduler::forget_all();
     take_owed_bailout();
 }
