@@ -126,16 +126,18 @@ def test_what_has_no_room_waits_or_is_refused_and_the_manager_goes_on(start, mod
 def test_the_manager_has_nothing_of_its_children_and_they_nothing_of_it(start, mode):
     server = start(mode=mode)
     (manager,) = wait_events(server, "manager")
-    hear(server)
+    wait_events(server, "message", at=WORKER)
 
     def descriptors(pid):
         return sorted(os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd"))
 
-    first = pid_of(server, WORKER)
-    before = len(descriptors(manager["pid"])), len(descriptors(first))
+    def counts():
+        worker = pid_of(server, WORKER)
+        assert process_status(worker)[1] == manager["pid"]
+        return [len(descriptors(pid)) for pid in (manager["pid"], worker)]
+
+    # The first one was forked before the manager had anything.
+    before = counts()
     for _ in range(3):
         kill(server, WORKER)
-    last = pid_of(server, WORKER)
-    assert process_status(last)[1] == manager["pid"]
-    # The first one was forked before the manager had anything.
-    assert (len(descriptors(manager["pid"])), len(descriptors(last))) == before
+    wait_until(lambda: counts() == before, f"{before} descriptors", seconds=5)

@@ -69,7 +69,11 @@ $server->on('managerStart', function (Server $server) use ($config) {
         send_all($server, ++$number);
     });
 });
-$server->on('start', function (Server $server) {
+$server->on('start', function (Server $server) use ($config) {
+    if ($config['mode'] === 'base') {
+        // That is a worker.
+        return;
+    }
     $refused = [];
     foreach ([fn () => $server->push(1, 'x'), fn () => $server->sendMessage('x', WORKER), fn () => $server->task('x')] as $send) {
         error_clear_last();
