@@ -35,6 +35,8 @@ def servers(directory):
         for server in started:
             server.stop()
             RUNNING.remove(server)
+    crashed = [server.report() for server in started if not server.may_crash and server.crash()]
+    assert not crashed, "\n".join(["a process has crashed", *crashed])
 
 
 def start_php(start, script, *arguments, port=None, wait=True):

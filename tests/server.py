@@ -24,6 +24,8 @@ NUMBERS = itertools.count(1)  # of the servers started
 START_SECONDS_MAX = 10
 STOP_SECONDS_MAX = 10
 MAX_WAIT_SECONDS = 3  # the default of the option max_wait_time
+CRASHES = [signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE]
+CRASHED = re.compile(rf"was killed by signal \d+ \(({'|'.join(crash.name for crash in CRASHES)})\)")
 
 
 def wait_until(condition, what, seconds=10.0):
@@ -124,6 +126,8 @@ class Server:
     def __init__(self, command, port, directory):
         self.command = [str(part) for part in command]
         self.port = port
+        # It is made to crash; otherwise a test in which a process crashes fails, whatever it looks at.
+        self.may_crash = False
         number = next(NUMBERS)
         self._files = [directory / f"{number}.{stream}" for stream in ("stdout", "stderr")]
         # Appending, so that several processes never write over each other's lines.
@@ -231,6 +235,13 @@ class Server:
             except ProcessLookupError:
                 pass
         return self.process.wait(STOP_SECONDS_MAX)
+
+    def crash(self):
+        """How one of its processes has crashed, if one has."""
+        if -(self.process.returncode or 0) in CRASHES:
+            return f"was killed by signal {-self.process.returncode}"
+        found = CRASHED.search(self.output)
+        return found and found.group()
 
     def report(self):
         """The command and the ends of what it printed."""

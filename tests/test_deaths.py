@@ -50,6 +50,7 @@ def settled(observer, count):
 @pytest.mark.parametrize("call, argument, code, number", SUDDEN_ENDS)
 def test_a_workers_death_in_base(story, call, argument, code, number):
     story = story("base")
+    story.server.may_crash = number == signal.SIGSEGV
     survivor, others = story.client_of(0)
     victim, more = story.client_of(1)
     everyone = [survivor, victim, *others, *more]
@@ -74,6 +75,7 @@ def test_a_workers_death_in_base(story, call, argument, code, number):
 @pytest.mark.parametrize("call, argument, code, number", SUDDEN_ENDS)
 def test_a_workers_death_in_process(story, call, argument, code, number):
     story = story("process")
+    story.server.may_crash = number == signal.SIGSEGV
     wires = [story.client() for _ in range(CONNECTIONS)]
     victim = next(wire for wire in wires if wire.worker == 1)
     tell(victim, call, argument)

@@ -56,6 +56,7 @@ class Fates:
         config = {"mode": mode, "kind": kind, **config}
         self.mode, self.kind = mode, kind
         self.server = start_php(start, TESTS / "php/fates.php", "PORT", json.dumps(config), wait=False)
+        self.server.may_crash = True
         self.port = self.server.port
         # Before its workers are forked, it listens.
         self.wait_event("fate" if "armed" in config else "workerStart")
