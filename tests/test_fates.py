@@ -246,17 +246,17 @@ def test_the_first_worker_meets_its_fate(start_server, place):
 
 # ---- master and manager ----
 
-OF_MANAGER = ["managerStart", "managerTimer", "workerError", "beforeReload", "afterReload", "managerStop"]
+OF_MANAGER = ["managerStart", "managerTimer", "managerTask", "workerError", "beforeReload", "afterReload", "managerStop"]
 OF_MASTER = ["beforeShutdown", "shutdown"]
 ON_START = ["start", "startTimer"]  # the master's in mode process, a worker's in mode base
-AT_ONCE = ["managerStart", "managerTimer", *ON_START]
+AT_ONCE = ["managerStart", "managerTimer", "managerTask", *ON_START]
 
 
 def the_end_of_a_server(start, mode, place, fate):
     """The server ends: what it leaves behind."""
     code, number, shown = FATES[fate]
     armed = {"armed": [place, fate]} if place in AT_ONCE else {}
-    fates = Fates(start, mode, "websocket", set={"worker_num": 2}, **armed)
+    fates = Fates(start, mode, "websocket", set={"worker_num": 2, "task_worker_num": 1}, **armed)
     wires = []
     if place not in AT_ONCE:
         wires = [fates.open(), fates.open()]

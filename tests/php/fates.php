@@ -18,10 +18,10 @@ use Swoole\Timer;
 const FATES = ['exit 0', 'exit 7', 'exit text', 'throw', 'memory', 'error', 'undefined', 'segv'];
 const PLACES = [
     'start', 'shutdown', 'beforeShutdown', 'managerStart', 'managerStop', 'workerError', 'beforeReload', 'afterReload',
-    'managerTimer', 'startTimer', 'workerStart', 'workerStop', 'workerExit', 'connect', 'request', 'handshake',
-    'handshakeWaited', 'beforeHandshakeResponse', 'open', 'receive', 'message', 'close', 'disconnect', 'closedByMethod',
-    'bufferFull', 'bufferEmpty', 'after', 'tick', 'deferred', 'watched', 'go', 'goWaited', 'waited', 'resumed', 'atEnd',
-    'requestWaited', 'openWaited', 'closeWaited',
+    'managerTimer', 'managerTask', 'startTimer', 'workerStart', 'workerStop', 'workerExit', 'connect', 'request',
+    'handshake', 'handshakeWaited', 'beforeHandshakeResponse', 'open', 'receive', 'message', 'close', 'disconnect',
+    'closedByMethod', 'bufferFull', 'bufferEmpty', 'after', 'tick', 'deferred', 'watched', 'go', 'goWaited', 'waited',
+    'resumed', 'atEnd', 'requestWaited', 'openWaited', 'closeWaited',
 ];
 
 $config = json_decode($argv[2] ?? '{}', true);
@@ -141,10 +141,13 @@ function pause(): void
 /** Callbacks that do nothing else. */
 $plain_events = ['start', 'shutdown', 'beforeShutdown', 'managerStart', 'managerStop', 'beforeReload', 'afterReload'];
 foreach ($plain_events as $event) {
-    $server->on($event, function () use ($event) {
+    $server->on($event, function () use ($event, $server) {
         emit($event);
         if ($event === 'managerStart') {
             Timer::after(1, fn () => at('managerTimer'));
+            if ($server->setting['task_worker_num'] > 0) {
+                $server->task('anything', -1, fn () => at('managerTask'));
+            }
         }
         if ($event === 'start') {
             Timer::after(1, fn () => at('startTimer'));
@@ -152,6 +155,7 @@ foreach ($plain_events as $event) {
         at($event);
     });
 }
+$server->on('task', fn (Server $server, int $id, int $from, $data) => $data);
 foreach (['workerStart', 'workerStop', 'workerExit'] as $event) {
     $server->on($event, function (Server $server, int $worker) use ($event) {
         if ($event !== 'workerExit') {

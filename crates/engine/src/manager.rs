@@ -198,6 +198,14 @@ impl Manager {
         seat
     }
 
+    /// Its caller sends nothing more, and does not look after that doorbell.
+    pub fn leave_seat(&mut self) {
+        if let Some(seat) = self.seat.take() {
+            self.exchange.bury(seat);
+            self.exchange.ring_all();
+        }
+    }
+
     /// Keeps the workers running until something happens that its caller is to know, in each worker as well, or may be
     /// what it waits for besides.
     ///

@@ -327,6 +327,8 @@ fn manage(server: Object<'_>, common: &Common, mut manager: Manager) -> io::Resu
                     manager.end();
                     shared.exchange.shut_down();
                 }
+                leave_manager();
+                manager.leave_seat();
                 Besides::default()
             }
         };

@@ -137,6 +137,10 @@ impl Post {
         {
             return Ok(());
         }
+        if self.crew.role(place) == Role::Manager {
+            // Nobody follows it: the server ends.
+            return Ok(());
+        }
         // It is gone: whoever followed it may want to know.
         self.send_to(writers, place, kind, flags, task, origin, payload)
     }
@@ -652,5 +656,23 @@ mod tests {
         assert!(world.remote.has_unbegun(), "in pieces");
         world.exchange.set_final();
         assert!(!world.remote.has_unbegun(), "whoever is left does it");
+    }
+
+    #[test]
+    fn the_manager_hears_what_comes_of_its_tasks_and_nobody_follows_it() {
+        let mut world = World::new();
+        let mut manager = world.seat(CREW.managers_seat());
+        let origin = manager.occupancy();
+        let answer = |world: &mut World, text: &str| {
+            world.with(|post, writers| post.answer(writers, (origin, 7), Kind::Done, 0, &[text.as_bytes()]))
+        };
+        assert_eq!(answer(&mut world, "done"), Ok(()));
+        assert_eq!(manager.texts(9), ["done"]);
+        assert_eq!(world.message(CREW.places(), "x"), Err(PostError::NoSuchPlace(4, 3)));
+        world.exchange.bury(manager.seat);
+        assert_eq!(answer(&mut world, "done"), Ok(()));
+        assert!(!world.with(|post, _| post.has_waiting()));
+        // What it had not begun goes nowhere.
+        assert_eq!(world.lost_with(&[manager.seat]), []);
     }
 }
