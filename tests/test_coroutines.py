@@ -394,6 +394,34 @@ def test_a_coroutine_without_an_end_is_ended(waiting, mode, how):
 
 
 @MODES
+def test_what_is_done_before_the_end_may_wait(waiting, mode):
+    waiting = waiting(mode, at={"beforeShutdown": "ask"})
+    with waiting.client() as one:
+        waiting.server.terminate()
+        # The server is as it was meanwhile.
+        assert waiting.wait_event("beforeShutdown asked")["answer"] == '"hello"'
+        assert one.skip_to_close().code == 1001
+    assert waiting.server.wait_exit() == 0
+    (before,) = waiting.events("beforeShutdown")
+    assert (before["pid"], before["cid"] > 0) == (waiting.server.pid, True)
+    order = [event["event"] for event in waiting.server.events()]
+    assert order.index("beforeShutdown ends") < order.index("workerStop")
+    assert "WARNING" not in waiting.server.output
+
+
+@MODES
+def test_what_is_done_before_the_end_must_end(waiting, mode):
+    waiting = waiting(mode, at={"beforeShutdown": "for ever"}, set={"max_wait_time": 1})
+    with waiting.client() as one:
+        waiting.server.terminate()
+        assert one.skip_to_close().code == 1001
+    assert waiting.server.wait_exit() == 0
+    assert waiting.server.remaining() == []
+    assert "\tWARNING\tbeforeShutdown has not come to its end in time" in waiting.server.output
+    assert waiting.events("beforeShutdown ends") == []
+
+
+@MODES
 def test_worker_exit_comes_again_while_a_timer_is_alive(waiting, mode):
     waiting = waiting(mode, at={"workerStart": "long timer"}, set={"max_wait_time": 1})
     waiting.wait_event("workerStart")

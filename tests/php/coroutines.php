@@ -6,6 +6,7 @@
 // A callback of a place in "holds" waits until somebody releases "PLACE FD".
 
 use Swoole\Coroutine;
+use Swoole\Coroutine\Http\Client;
 use Swoole\Event;
 use Swoole\Http\Request;
 use Swoole\Http\Response;
@@ -88,6 +89,13 @@ function watch(Server $server): void
 }
 
 /** A coroutine that never ends by itself. */
+/** As somebody else would ask this server. */
+function ask(int $port): string|false
+{
+    $client = new Client('127.0.0.1', $port);
+    return $client->get('/hello') ? $client->body : $client->errMsg;
+}
+
 function for_ever(Server $server): void
 {
     while (true) {
@@ -191,12 +199,13 @@ function besides(Server $server, string $place): void
         'long timer' => Timer::after(1_000_000, fn () => null),
         'clear' => Timer::clearAll(),
         'sleep' => Coroutine::sleep(0.01),
+        'ask' => emit("$place asked", 0, ['answer' => ask($server->port)]),
         'go' => go(fn () => [Coroutine::sleep(0.01), emit("$place slept")]),
         default => null,
     };
 }
 
-foreach (['start', 'managerStart', 'workerStart', 'workerExit', 'workerStop', 'afterReload'] as $event) {
+foreach (['start', 'managerStart', 'workerStart', 'workerExit', 'workerStop', 'afterReload', 'beforeShutdown'] as $event) {
     $server->on($event, function (Server $server) use ($event) {
         emit($event, 0, ['worker' => $server->worker_id, 'cid' => Coroutine::getCid()]);
         besides($server, $event);

@@ -244,22 +244,32 @@ impl Manager {
         }
     }
 
+    /// Between [`Happened::Ending`] and the end: waits until something may have happened that `besides` tells of.
+    ///
+    /// # Errors
+    /// Those of poll.
+    pub fn pause(&mut self, besides: &Besides) -> io::Result<()> {
+        self.sleep(besides)?;
+        self.hear();
+        Ok(())
+    }
+
     /// Ends the server: by SIGTERM, or by whoever has the manager at hand. [`Manager::wait`] goes on until it has ended.
     pub fn end(&mut self) {
         if std::mem::replace(&mut self.ending, true) {
             return;
         }
         self.news.push_back(Happened::Ending);
-        self.listeners.shut();
     }
 
-    /// The server ends: workers first, so that what they wait for is still done.
+    /// The server ends: nobody new is let in, and workers leave first, so that what they wait for is still done.
     fn dismiss_all(&mut self) {
         if !self.ending {
             return;
         }
         let crew = self.plan.crew;
         if !std::mem::replace(&mut self.dismissed, true) {
+            self.listeners.shut();
             self.ends_at = Some(Instant::now() + self.plan.max_wait);
             self.exchange.set_final();
             (0..crew.places()).filter(|place| crew.role(*place) != Role::Task).for_each(|place| self.dismiss(place));

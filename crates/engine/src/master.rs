@@ -167,6 +167,18 @@ impl Master {
         }
     }
 
+    /// Between [`News::Ending`] and the end: waits until something may have happened that `besides` tells of.
+    ///
+    /// # Errors
+    /// Those of poll.
+    pub fn pause(&mut self, besides: &Besides) -> io::Result<()> {
+        self.wait(None, besides)?;
+        self.exchange.master().clear();
+        // It is to end already.
+        self.signals.take().for_each(drop);
+        Ok(())
+    }
+
     /// Was a signal sent that asks for it since the last time? Then all processes are woken, to see so as well.
     fn is_log_to_be_reopened(&mut self) -> bool {
         let asked = reopen::asked();

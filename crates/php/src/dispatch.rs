@@ -454,7 +454,7 @@ pub(crate) fn call_for_result(callback: &Callback, mut arguments: Vec<Owned>) ->
 
 /// Calls a script's callback on this stack. An exception is reported, and everything but a return ends the worker; so does
 /// what a destructor throws when the last references to the arguments go.
-fn call_plainly(callback: Rc<Callback>, mut arguments: impl AsMut<[Owned]>) -> Result<(), Stop> {
+pub(crate) fn call_plainly(callback: Rc<Callback>, mut arguments: impl AsMut<[Owned]>) -> Result<(), Stop> {
     let called = event_loop::call_plainly(&callback, arguments.as_mut());
     drop(arguments);
     drop(callback);

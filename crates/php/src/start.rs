@@ -1,5 +1,7 @@
 //! `start()`: from a server that is set up to processes that serve.
 
+mod before_shutdown;
+
 use std::io;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
@@ -282,7 +284,10 @@ fn run_master(server: Object<'_>, common: &Common) -> io::Result<Left> {
         };
         match master.next(&mut reactors, &besides)? {
             News::Nothing => {}
-            News::Ending => called = called.and_then(|()| dispatch.tell(Event::BeforeShutdown)),
+            News::Ending if called.is_ok() => {
+                called = before_shutdown::tell(&dispatch, event_loop::pump, |besides| master.pause(besides))?;
+            }
+            News::Ending => {}
             News::Ended(true) => return Ok(Left::Master(called)),
             News::Ended(false) => {
                 process::set_exit_status(1);
@@ -366,7 +371,7 @@ fn manage(server: Object<'_>, common: &Common, mut manager: Manager) -> io::Resu
             Happened::ReloadBegins => dispatch.tell(Event::BeforeReload),
             Happened::ReloadEnded => dispatch.tell(Event::AfterReload),
             Happened::Ending if shared.has_reactors => Ok(()),
-            Happened::Ending => dispatch.tell(Event::BeforeShutdown),
+            Happened::Ending => before_shutdown::tell(&dispatch, pump_managers, |besides| manager.pause(besides))?,
             Happened::Ended => {
                 called = called.and_then(|()| dispatch.tell(Event::ManagerStop));
                 return Ok(Managed::Ended(called));
