@@ -202,7 +202,7 @@ class Server:
 
         def leaves():
             living = self.processes()
-            parents = {process_status(pid)[1] for pid in living if process_status(pid)}
+            parents = {status[1] for pid in living if (status := process_status(pid))}
             found = sorted(set(living) - parents)
             return found if count is None or len(found) == count else None
 
