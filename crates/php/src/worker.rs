@@ -381,9 +381,12 @@ pub(crate) fn watch(descriptor: impl AsFd) -> io::Result<()> {
 /// # Errors
 /// PHP has no memory left: the worker is to end.
 pub(crate) fn is_full() -> Result<bool, Stop> {
+    if serial::is_full() {
+        return Ok(true);
+    }
     // The manager's callbacks are no coroutines: they do not wait.
-    let waits = !step(|worker| worker.is_manager())?;
-    Ok(serial::is_full() || waits && !scheduler::has_spare()?)
+    let has_stack = scheduler::has_idle() || step(|worker| worker.is_manager())? || scheduler::has_spare()?;
+    Ok(!has_stack)
 }
 
 /// Calls back for what a pass brings, until a callback has waited (then the loop is elsewhere) or the pass is over.

@@ -65,12 +65,17 @@ fn another() -> Result<Option<Rc<Context>>, Stop> {
     }
 }
 
+/// Is there a context that is used for nothing?
+pub(crate) fn has_idle() -> bool {
+    with(|scheduler| !scheduler.idle.borrow().is_empty())
+}
+
 /// Is there a context to go on in should the next callback wait? The loop asks before it takes an event.
 ///
 /// # Errors
 /// PHP's memory ran out.
 pub(crate) fn has_spare() -> Result<bool, Stop> {
-    if with(|scheduler| !scheduler.idle.borrow().is_empty()) {
+    if has_idle() {
         return Ok(true);
     }
     match Context::new(stack_bytes())? {
