@@ -251,6 +251,8 @@ impl Manager {
     pub fn pause(&mut self, besides: &Besides) -> io::Result<()> {
         self.sleep(besides)?;
         self.hear();
+        // One whose time is over is not to end the next pause at once.
+        self.kill_late();
         Ok(())
     }
 
